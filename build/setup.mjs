@@ -1,0 +1,63 @@
+/**
+ * What `npm start` and `npm test` share: the missing set-up, done once and only when needed. Runs on any Node from 20
+ * on, with nothing installed; everything else runs on the project's own Node (see README, "Requirements").
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const lockFile = join(root, 'package-lock.json');
+const installStamp = join(root, 'node_modules', '.lifeline-installed');
+const ownNode = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+const NODE_MAJOR = 24;
+
+/** Runs a program to its end; rejects with a sentence when it fails. */
+export function run(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
+    child.once('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`)));
+    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));
+  });
+}
+
+const say = (text) => process.stderr.write(`${text}\n`);
+
+/** Installs the packages of the lock file, unless that was done for this very lock file. */
+export async function ensureInstalled() {
+  const wanted = createHash('sha256').update(readFileSync(lockFile)).digest('hex');
+  const done = existsSync(installStamp) ? readFileSync(installStamp, 'utf8') : '';
+  if (done === wanted) return;
+  say('Installing packages (npm ci); this happens once.');
+  const code = await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  if (code !== 0) throw new Error('npm ci failed. Check the network and the npm registry setting, then try again.');
+  writeFileSync(installStamp, wanted);
+}
+
+/** The project's own Node where its platform has one, otherwise this one if it is new enough. */
+export function nodeProgram() {
+  if (existsSync(ownNode)) return ownNode;
+  if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) return process.execPath;
+  throw new Error(
+    `Node ${NODE_MAJOR} is needed on this platform (${process.platform} ${process.arch}); this is ${process.version}. Install Node ${NODE_MAJOR} or newer and try again.`,
+  );
+}
+
+/** The path of an installed package's program, to be run by `nodeProgram()`. */
+export function packageProgram(name, program) {
+  const require = createRequire(join(root, 'package.json'));
+  const manifestFile = join(root, 'node_modules', ...name.split('/'), 'package.json');
+  const { bin } = require(manifestFile);
+  return join(dirname(manifestFile), typeof bin === 'string' ? bin : bin[program]);
+}
+
+/** Compiles what changed since the last time; the compiler itself knows what that is. */
+export async function ensureBuilt() {
+  mkdirSync(join(root, 'out'), { recursive: true });
+  if (!existsSync(join(root, 'out', 'electron', 'core', 'main.js'))) say('Building; this happens once.');
+  const code = await run(nodeProgram(), [packageProgram('typescript', 'tsc'), '--build']);
+  if (code !== 0) throw new Error('The build failed; the errors are above.');
+}

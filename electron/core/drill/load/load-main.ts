@@ -1,0 +1,55 @@
+/** The load generator's process: writes into the source and keeps the ledger. It ends when its parent goes away. */
+import { toReplicationError } from '../../../../shared/model/replication-error.ts';
+import { openMilvus } from '../content/milvus-client.ts';
+import { LedgerWriter } from './ledger.ts';
+import type { LoadAnswer, LoadRequest } from './load-protocol.ts';
+import { seededRandom } from './random.ts';
+import { SourceSession } from './source-session.ts';
+import { runWorkload } from './workload.ts';
+
+/** Often enough for a bar that moves, seldom enough to cost nothing. */
+const PROGRESS_INTERVAL_MS = 200;
+
+const send = (answer: LoadAnswer): void => {
+  process.send?.(answer);
+};
+
+async function run({ source, rows, seconds, seed, ledgerFile }: LoadRequest): Promise<void> {
+  const startedMs = performance.now();
+  const stopping = new AbortController();
+  const ledger = new LedgerWriter(ledgerFile);
+  let rowsInserted = 0;
+  let reportedMs = 0;
+  const onRowsInserted = (count: number): void => {
+    rowsInserted += count;
+    const elapsedMs = performance.now() - startedMs;
+    if (elapsedMs - reportedMs < PROGRESS_INTERVAL_MS && rowsInserted < rows) return;
+    reportedMs = elapsedMs;
+    send({ kind: 'progress', progress: { rowsInserted, rowsTotal: rows, elapsedMs: Math.round(elapsedMs) } });
+  };
+  try {
+    await ledger.write({ op: 'start', version: 1, seed });
+    const connection = await openMilvus(source, 'source');
+    try {
+      const session = new SourceSession(connection, ledger, stopping.signal);
+      await runWorkload(session, seededRandom(seed), { rows, seconds, onRowsInserted });
+    } finally {
+      // Also ends the other lanes when one has failed.
+      stopping.abort();
+      await connection.close();
+    }
+    await ledger.end();
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+  send({ kind: 'done', durationMs: Math.round(performance.now() - startedMs) });
+}
+
+process.once('message', (request: LoadRequest) => {
+  run(request)
+    .catch((error: unknown) => send({ kind: 'failed', error: toReplicationError(error).toData() }))
+    .finally(() => process.disconnect());
+});
+// A load without anybody to watch it must not go on writing.
+process.once('disconnect', () => process.exit());

@@ -1,0 +1,42 @@
+/** The tasks that run in this process, each in a worker thread of its own. */
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { EngineHost } from '../../engine/host/engine-host.ts';
+import type { TaskSpec } from '../../engine/host/task-messages.ts';
+import type { Logger } from '../../engine/runtime/logger.ts';
+
+export interface TaskServiceOptions {
+  readonly storeFile: string;
+  readonly logLevel: string;
+  readonly logger: Logger;
+}
+
+export class TaskService {
+  readonly #options: TaskServiceOptions;
+  readonly #hosts = new Map<string, EngineHost>();
+
+  constructor(options: TaskServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Starts (or takes up again) a task. @throws alreadyExists when one of that name runs here. */
+  start(spec: TaskSpec): EngineHost {
+    if (this.#hosts.has(spec.taskId)) {
+      throw new ReplicationError('alreadyExists', 'config', `A task named ${spec.taskId} runs already. Give this one another name.`);
+    }
+    const { storeFile, logLevel, logger } = this.#options;
+    const host = new EngineHost({ spec, storeFile, logLevel }, logger);
+    this.#hosts.set(spec.taskId, host);
+    host.start();
+    return host;
+  }
+
+  hosts(): Iterable<EngineHost> {
+    return this.#hosts.values();
+  }
+
+  /** Stops all, checkpoints stored. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#hosts.values()].map((host) => host.stop()));
+    this.#hosts.clear();
+  }
+}

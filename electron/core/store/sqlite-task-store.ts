@@ -1,0 +1,284 @@
+/** A task's durable state in SQLite. 64-bit values stand as decimal strings. */
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../shared/model/ids.ts';
+import type { CollectionId, PartitionId, TaskId, VChannel } from '../../../shared/model/ids.ts';
+import { asOrdinal, compareResumePoints, type Checkpoint } from '../../../shared/model/position.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type {
+  CheckpointUpdate,
+  CollectionPhase,
+  StoredChannel,
+  StoredCollection,
+  StoredShard,
+  StoredTask,
+  TaskStore,
+} from '../../../shared/model/task-state.ts';
+import { asTimeTick, type TimeTick } from '../../../shared/time/time-tick.ts';
+import { storeError } from './database.ts';
+
+type Row = Record<string, SQLOutputValue>;
+
+export class SqliteTaskStore implements TaskStore {
+  readonly #database: DatabaseSync;
+  readonly #taskId: TaskId;
+
+  /** The database stays the caller's, to be closed after the store is no longer used. */
+  constructor(database: DatabaseSync, taskId: TaskId) {
+    this.#database = database;
+    this.#taskId = taskId;
+  }
+
+  load(): StoredTask | undefined {
+    return this.#guarded('read', () => {
+      const task = this.#all('SELECT * FROM task WHERE task_id = ?')[0];
+      if (task === undefined) return undefined;
+      return {
+        source: {
+          etcdClusterId: text(task, 'etcd_cluster_id'),
+          rootPath: text(task, 'root_path'),
+          walKind: text(task, 'wal_kind'),
+          walIdentity: text(task, 'wal_identity'),
+        },
+        epoch: Number(task['epoch']),
+        channels: this.#all('SELECT * FROM channel WHERE task_id = ?').map((row): StoredChannel => ({
+          channel: asPChannel(text(row, 'channel')),
+          checkpoint: toCheckpoint(row),
+          begunAfter: BigInt(text(row, 'begun_after')),
+        })),
+        collections: this.#all('SELECT * FROM collection WHERE task_id = ?').map(toCollection),
+        shards: this.#all('SELECT * FROM shard WHERE task_id = ?').map((row): StoredShard => ({
+          vchannel: asVChannel(text(row, 'vchannel')),
+          collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
+          channel: asPChannel(text(row, 'channel')),
+          checkpoint: toCheckpoint(row),
+        })),
+        droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
+          collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
+          partitionId: asPartitionId(BigInt(text(row, 'partition_id'))),
+        })),
+      };
+    });
+  }
+
+  begin(state: Omit<StoredTask, 'epoch' | 'droppedPartitions'>): number {
+    const epoch = 1;
+    this.#transaction('begin the task', () => {
+      const { source } = state;
+      this.#run(
+        'INSERT INTO task (task_id, epoch, etcd_cluster_id, root_path, wal_kind, wal_identity) VALUES (?, ?, ?, ?, ?, ?)',
+        [epoch, source.etcdClusterId, source.rootPath, source.walKind, source.walIdentity],
+      );
+      for (const channel of state.channels) this.#insertChannel(channel);
+      for (const collection of state.collections) this.#insertCollection(collection);
+      for (const shard of state.shards) this.#insertShard(shard);
+    });
+    return epoch;
+  }
+
+  addChannel(channel: StoredChannel): void {
+    this.#guarded('add a channel', () => this.#insertChannel(channel));
+  }
+
+  addCollection(collection: StoredCollection): void {
+    this.#guarded('add a collection', () => this.#insertCollection(collection));
+  }
+
+  addShard(shard: StoredShard): void {
+    this.#guarded('add a shard', () => this.#insertShard(shard));
+  }
+
+  updateCollection(
+    id: CollectionId,
+    change: { phase: CollectionPhase; targetId?: bigint | undefined; dropTick?: TimeTick | undefined },
+  ): void {
+    this.#transaction('update a collection', () => {
+      this.#database
+        .prepare(
+          `UPDATE collection SET phase = ?, target_id = coalesce(?, target_id), drop_tick = coalesce(?, drop_tick)
+           WHERE task_id = ? AND collection_id = ?`,
+        )
+        .run(change.phase, decimal(change.targetId), decimal(change.dropTick), this.#taskId, id.toString());
+      // A dropped collection is never read again: its shards no longer hold back where a channel begins.
+      if (change.phase === 'dropped') {
+        this.#run('DELETE FROM shard WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+        this.#run('DELETE FROM dropped_partition WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+        this.#run("UPDATE collection SET schema = x'' WHERE task_id = ? AND collection_id = ?", [id.toString()]);
+      }
+    });
+  }
+
+  addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void {
+    this.#guarded('record a dropped partition', () => {
+      this.#run('INSERT OR IGNORE INTO dropped_partition (task_id, collection_id, partition_id) VALUES (?, ?, ?)', [
+        collectionId.toString(),
+        partitionId.toString(),
+      ]);
+    });
+  }
+
+  saveCheckpoints(epoch: number, update: CheckpointUpdate): void {
+    this.#transaction('save checkpoints', () => {
+      const current = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch'] ?? 0);
+      if (epoch !== current) {
+        throw new ReplicationError('bug', 'store', `A checkpoint of epoch ${epoch} was refused: the task is in epoch ${current}.`);
+      }
+      for (const [vchannel, checkpoint] of update.shards) this.#advance('shard', 'vchannel', vchannel, epoch, checkpoint);
+      for (const [channel, checkpoint] of update.channels) this.#advance('channel', 'channel', channel, epoch, checkpoint);
+    });
+  }
+
+  rewind(update: CheckpointUpdate): number {
+    return this.#transaction('rewind checkpoints', () => {
+      this.#run('UPDATE task SET epoch = epoch + 1 WHERE task_id = ?', []);
+      const epoch = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch']);
+      for (const [vchannel, checkpoint] of update.shards) this.#write('shard', 'vchannel', vchannel, epoch, checkpoint);
+      for (const [channel, checkpoint] of update.channels) this.#write('channel', 'channel', channel, epoch, checkpoint);
+      return epoch;
+    });
+  }
+
+  #advance(table: 'shard' | 'channel', key: string, name: string, epoch: number, checkpoint: Checkpoint): void {
+    const row = this.#database.prepare(`SELECT * FROM ${table} WHERE task_id = ? AND ${key} = ?`).get(this.#taskId, name);
+    // A shard whose collection was dropped meanwhile has no checkpoint any more.
+    if (row === undefined) return;
+    const stored = toCheckpoint(row);
+    const isSameLog = stored.resume.incarnation === checkpoint.resume.incarnation;
+    const movesBack =
+      checkpoint.tick < stored.tick || (isSameLog && compareResumePoints(checkpoint.resume, stored.resume) < 0);
+    if (Number(row['epoch']) === epoch && (movesBack || !isSameLog)) {
+      throw new ReplicationError('bug', 'store', `The checkpoint of ${name} was about to move back, which would repeat changes. It was refused.`, {
+        context: { stored: stored.tick.toString(), offered: checkpoint.tick.toString() },
+      });
+    }
+    this.#write(table, key, name, epoch, checkpoint);
+  }
+
+  #write(table: 'shard' | 'channel', key: string, name: string, epoch: number, checkpoint: Checkpoint): void {
+    const { resume, tick } = checkpoint;
+    this.#database
+      .prepare(
+        `UPDATE ${table} SET epoch = ?, resume_kind = ?, resume_ordinal = ?, incarnation = ?, tick = ? WHERE task_id = ? AND ${key} = ?`,
+      )
+      .run(epoch, resume.kind, resume.ordinal.toString(), resume.incarnation, tick.toString(), this.#taskId, name);
+  }
+
+  #insertChannel(channel: StoredChannel): void {
+    const { resume, tick } = channel.checkpoint;
+    this.#run(
+      `INSERT INTO channel (task_id, channel, epoch, resume_kind, resume_ordinal, incarnation, tick, begun_after)
+       VALUES (?, ?, (SELECT epoch FROM task WHERE task_id = ?1), ?, ?, ?, ?, ?)`,
+      [channel.channel, resume.kind, resume.ordinal.toString(), resume.incarnation, tick.toString(), channel.begunAfter.toString()],
+    );
+  }
+
+  #insertCollection(collection: StoredCollection): void {
+    this.#run(
+      `INSERT INTO collection (task_id, collection_id, database, name, create_tick, drop_tick, phase, target_id, schema,
+         shard_count, consistency_level, properties, partition_key_count, vchannels)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      [
+        collection.id.toString(),
+        collection.database,
+        collection.name,
+        collection.createTick.toString(),
+        decimal(collection.dropTick),
+        collection.phase,
+        decimal(collection.targetId),
+        collection.schema,
+        collection.shardCount,
+        collection.consistencyLevel,
+        JSON.stringify(collection.properties),
+        collection.partitionKeyCount,
+        JSON.stringify(collection.vchannels),
+      ],
+    );
+  }
+
+  #insertShard(shard: StoredShard): void {
+    const { resume, tick } = shard.checkpoint;
+    this.#run(
+      `INSERT INTO shard (task_id, vchannel, collection_id, channel, epoch, resume_kind, resume_ordinal, incarnation, tick)
+       VALUES (?, ?, ?, ?, (SELECT epoch FROM task WHERE task_id = ?1), ?, ?, ?, ?)`,
+      [
+        shard.vchannel,
+        shard.collectionId.toString(),
+        shard.channel,
+        resume.kind,
+        resume.ordinal.toString(),
+        resume.incarnation,
+        tick.toString(),
+      ],
+    );
+  }
+
+  /** Every statement of a task begins with the task's id. */
+  #run(sql: string, rest: readonly SQLInputValue[]): void {
+    this.#database.prepare(sql).run(this.#taskId, ...rest);
+  }
+
+  #all(sql: string): Row[] {
+    return this.#database.prepare(sql).all(this.#taskId);
+  }
+
+  #transaction<T>(what: string, body: () => T): T {
+    return this.#guarded(what, () => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        const result = body();
+        this.#database.exec('COMMIT');
+        return result;
+      } catch (error) {
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  #guarded<T>(what: string, body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw storeError(`The store could not ${what}`, error);
+    }
+  }
+}
+
+function decimal(value: bigint | undefined): string | null {
+  return value === undefined ? null : value.toString();
+}
+
+function text(row: Row, column: string): string {
+  const value = row[column];
+  if (typeof value !== 'string') {
+    throw new ReplicationError('storeFailed', 'store', `The store is damaged: column ${column} holds no text.`);
+  }
+  return value;
+}
+
+function toCheckpoint(row: Row): Checkpoint {
+  const kind = text(row, 'resume_kind') === 'after' ? 'after' : 'at';
+  const ordinal = asOrdinal(BigInt(text(row, 'resume_ordinal')));
+  return { resume: { kind, ordinal, incarnation: text(row, 'incarnation') }, tick: asTimeTick(BigInt(text(row, 'tick'))) };
+}
+
+function toCollection(row: Row): StoredCollection {
+  const schema = row['schema'];
+  if (!(schema instanceof Uint8Array)) {
+    throw new ReplicationError('storeFailed', 'store', 'The store is damaged: a collection has no schema.');
+  }
+  return {
+    id: asCollectionId(BigInt(text(row, 'collection_id'))),
+    database: text(row, 'database'),
+    name: text(row, 'name'),
+    createTick: asTimeTick(BigInt(text(row, 'create_tick'))),
+    dropTick: row['drop_tick'] === null ? undefined : asTimeTick(BigInt(text(row, 'drop_tick'))),
+    phase: text(row, 'phase') as CollectionPhase,
+    targetId: row['target_id'] === null ? undefined : BigInt(text(row, 'target_id')),
+    schema,
+    shardCount: Number(row['shard_count']),
+    consistencyLevel: Number(row['consistency_level']),
+    properties: JSON.parse(text(row, 'properties')) as StoredCollection['properties'],
+    partitionKeyCount: Number(row['partition_key_count']),
+    vchannels: JSON.parse(text(row, 'vchannels')) as VChannel[],
+  };
+}

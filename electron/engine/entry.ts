@@ -1,0 +1,71 @@
+/** The worker thread of one task: makes the parts, runs the engine, and reports. The only place that knows them all. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { pino } from 'pino';
+import { asTaskId } from '../../shared/model/ids.ts';
+import { toReplicationError } from '../../shared/model/replication-error.ts';
+import { openDatabase } from '../core/store/database.ts';
+import { SqliteTaskStore } from '../core/store/sqlite-task-store.ts';
+import type { FromWorker, ToWorker, WorkerInput } from './host/task-messages.ts';
+import { systemClock } from './runtime/clock.ts';
+import { openEtcdCatalog } from './source/catalog/etcd-catalog.ts';
+import { openWal } from './source/wal/open-wal.ts';
+import { openMilvusTarget } from './target/milvus-target.ts';
+import { TaskEngine } from './task/task-engine.ts';
+
+/** Often enough for a window to look alive, rare enough to cost nothing with 500 collections. */
+const STATUS_INTERVAL_MS = 250;
+
+const port = parentPort;
+if (port === null) throw new Error('The engine runs as a worker thread, started by the core.');
+const { spec, storeFile, logLevel } = workerData as WorkerInput;
+const logger = pino({ level: logLevel, base: { task: spec.taskId } }, pino.destination(2));
+const send = (message: FromWorker): void => port.postMessage(message);
+const stop = new AbortController();
+
+async function runTask(): Promise<void> {
+  using database = openDatabase(storeFile);
+  const catalog = openEtcdCatalog(spec.source.etcd);
+  const wal = openWal(spec.source.wal, logger);
+  const target = openMilvusTarget(spec.target.milvus, { logger });
+  const engine = new TaskEngine(
+    {
+      taskId: spec.taskId,
+      rootPath: spec.source.etcd.rootPath,
+      walKind: spec.source.wal.kind,
+      budgetBytes: spec.readBudgetBytes,
+    },
+    { wal, catalog, target, store: new SqliteTaskStore(database, asTaskId(spec.taskId)), clock: systemClock, logger },
+  );
+  const sendStatus = (): void => send({ kind: 'status', status: engine.status() });
+  const timer = setInterval(sendStatus, STATUS_INTERVAL_MS);
+  const onMessage = (message: ToWorker): void => {
+    if (message.kind === 'stop') stop.abort(new Error('The task was stopped.'));
+    else void answerLevel(engine, message.request);
+  };
+  port?.on('message', onMessage);
+  try {
+    await engine.run(stop.signal);
+  } finally {
+    clearInterval(timer);
+    sendStatus();
+    port?.off('message', onMessage);
+    await Promise.allSettled([catalog.close(), wal.close(), target.close()]);
+  }
+}
+
+async function answerLevel(engine: TaskEngine, request: number): Promise<void> {
+  try {
+    await engine.whenLevel(stop.signal);
+    send({ kind: 'level', request });
+  } catch (error) {
+    send({ kind: 'level', request, error: toReplicationError(error).toData() });
+  }
+}
+
+try {
+  await runTask();
+  send({ kind: 'ended' });
+} catch (error) {
+  logger.error({ err: error }, 'The task ended.');
+  send({ kind: 'ended', error: toReplicationError(error).toData() });
+}

@@ -1,0 +1,45 @@
+/** Small pieces for waiting that every part of the engine shares. */
+
+/** `promise`, or a rejection with the signal's reason as soon as it aborts. The promise itself goes on. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** Waiters on conditions over changing state: each is asked again whenever `changed` is called. */
+export class Conditions {
+  readonly #waiters = new Set<{ isMet: () => boolean; resolve: () => void }>();
+
+  /** Resolves when `isMet` answers yes; rejects with the signal's reason. */
+  async until(isMet: () => boolean, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (isMet()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { isMet, resolve };
+    this.#waiters.add(waiter);
+    try {
+      await orAborted(promise, signal);
+    } finally {
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  changed(): void {
+    for (const waiter of this.#waiters) if (waiter.isMet()) waiter.resolve();
+  }
+}
+
+/** Runs one thing after the other, in the order of asking. A failure is its caller's alone. */
+export class SerialLane {
+  #tail: Promise<unknown> = Promise.resolve();
+
+  run<T>(body: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(body, body);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+}

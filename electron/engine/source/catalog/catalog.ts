@@ -1,0 +1,68 @@
+/** What the source's etcd says of its databases, collections and partitions. It tells what there is; the log tells when. */
+import type { CollectionId, PartitionId, PChannel, VChannel } from '../../../../shared/model/ids.ts';
+import type { TimeTick } from '../../../../shared/time/time-tick.ts';
+
+export interface CatalogDatabase {
+  readonly id: bigint;
+  readonly name: string;
+  readonly properties: readonly KeyValue[];
+}
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface CatalogPartition {
+  readonly id: PartitionId;
+  readonly name: string;
+  readonly createTick: TimeTick;
+}
+
+/** A shard's place in the log, as Milvus recorded it (`msgID` in the broker's own bytes). */
+export interface ShardPosition {
+  readonly vchannel: VChannel;
+  readonly pchannel: PChannel;
+  readonly messageId: Uint8Array;
+}
+
+export interface CatalogCollection {
+  readonly id: CollectionId;
+  readonly databaseId: bigint;
+  readonly database: string;
+  readonly name: string;
+  readonly createTick: TimeTick;
+  readonly shardCount: number;
+  /** `common.ConsistencyLevel` as a number. */
+  readonly consistencyLevel: number;
+  readonly properties: readonly KeyValue[];
+  /** Serialized `schema.CollectionSchema`, its fields (ids from 100) put together from their own keys. */
+  readonly schema: Uint8Array;
+  readonly partitions: readonly CatalogPartition[];
+  /** Where each shard's history begins: the position of its CreateCollection message. One per shard. */
+  readonly startPositions: readonly ShardPosition[];
+}
+
+export interface CatalogSnapshot {
+  /** etcd's revision at which everything below was read. */
+  readonly revision: bigint;
+  readonly databases: readonly CatalogDatabase[];
+  /** Only collections in the state Created. */
+  readonly collections: readonly CatalogCollection[];
+}
+
+export interface Catalog {
+  /** Identity of the etcd cluster, a decimal string. */
+  clusterId(): Promise<string>;
+  /** One consistent reading. @throws rootPathNotFound when etcd answers but holds no Milvus under the root path. */
+  snapshot(): Promise<CatalogSnapshot>;
+  /** One collection as it is now; `undefined` when it does not exist, was dropped or is being dropped. */
+  collection(id: CollectionId): Promise<CatalogCollection | undefined>;
+  /**
+   * Calls back whenever collections, partitions or databases changed, until the signal aborts. Only says that something
+   * changed; re-established after every disconnection and compaction, with one call then.
+   */
+  watch(onChange: () => void, signal: AbortSignal): void;
+  /** @throws unreachable, unauthenticated, ... with side `source`. */
+  close(): Promise<void>;
+}

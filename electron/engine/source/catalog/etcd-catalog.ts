@@ -1,0 +1,182 @@
+/**
+ * The catalog of a Milvus source, read from its etcd (milvus internal/metastore/kv/rootcoord, 2.3).
+ *
+ * Under `<rootPath>/<metaSubPath>/root-coord/`: `database/db-info/<db>`, `database/collection-info/<db>/<collection>`,
+ * `partitions/<collection>/<partition>`, `fields/<collection>/<field>`. Milvus writes a collection's partitions and
+ * fields before it sets the collection to Created; the keys under `snapshots/` are history and stay unread.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EtcdEndpoint } from '../../../../shared/model/connection.ts';
+import { asCollectionId, type CollectionId } from '../../../../shared/model/ids.ts';
+import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import { classifyEtcdError, isCompacted } from '../../errors/classify-etcd.ts';
+import { silentLogger, type Logger } from '../../runtime/logger.ts';
+import { assembleCollection, assembleDatabases, createdCollections, type KeyedValue } from './assemble.ts';
+import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
+import { EtcdClient } from './etcd-client.ts';
+import { DATABASE_KEYS, findMetaPaths } from './find-root-paths.ts';
+
+/** Under the 5 s within which a person learns that an address is wrong. */
+const TIMEOUT_MS_DEFAULT = 4_000;
+/** etcd throws old revisions away every so often; twice in a row while one snapshot is read would be no accident. */
+const SNAPSHOT_ATTEMPTS_MAX = 3;
+const WATCH_BACKOFF_MIN_MS = 200;
+const WATCH_BACKOFF_MAX_MS = 5_000;
+
+export interface EtcdCatalogOptions {
+  /** Limit of one call to etcd; 4 s unless given. */
+  readonly timeoutMs?: number;
+  readonly logger?: Logger;
+}
+
+/** Connects at the first call. The caller closes it. */
+export function openEtcdCatalog(endpoint: EtcdEndpoint, options: EtcdCatalogOptions = {}): Catalog {
+  return new EtcdCatalog(endpoint, options);
+}
+
+class EtcdCatalog implements Catalog {
+  readonly #client: EtcdClient;
+  readonly #endpoint: EtcdEndpoint;
+  readonly #logger: Logger;
+  /** `<rootPath>/<metaSubPath>/`. */
+  readonly #meta: string;
+  readonly #closing = new AbortController();
+  readonly #watches = new Set<Promise<void>>();
+
+  constructor(endpoint: EtcdEndpoint, options: EtcdCatalogOptions) {
+    this.#endpoint = endpoint;
+    this.#logger = options.logger ?? silentLogger;
+    this.#meta = `${endpoint.rootPath}/${endpoint.metaSubPath}/`;
+    this.#client = new EtcdClient(endpoint, options.timeoutMs ?? TIMEOUT_MS_DEFAULT);
+  }
+
+  async clusterId(): Promise<string> {
+    return this.#classified(async () => (await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1 })).clusterId);
+  }
+
+  async snapshot(): Promise<CatalogSnapshot> {
+    return this.#classified(() => this.#unlessCompacted(() => this.#snapshot()));
+  }
+
+  async collection(id: CollectionId): Promise<CatalogCollection | undefined> {
+    return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
+  }
+
+  watch(onChange: () => void, signal: AbortSignal): void {
+    const watch = this.#watch(onChange, AbortSignal.any([signal, this.#closing.signal]));
+    this.#watches.add(watch);
+    void watch.finally(() => this.#watches.delete(watch));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#watches);
+    this.#client.close();
+  }
+
+  #key(rest: string): string {
+    return `${this.#meta}${rest}`;
+  }
+
+  async #snapshot(): Promise<CatalogSnapshot> {
+    const { databases, revision } = await this.#databases();
+    const created = createdCollections(
+      await this.#client.all(this.#key('root-coord/database/collection-info/'), revision),
+    );
+    const partitions = this.#byCollection(await this.#client.all(this.#key('root-coord/partitions/'), revision));
+    const fields = this.#byCollection(await this.#client.all(this.#key('root-coord/fields/'), revision));
+    const collections: CatalogCollection[] = [];
+    for (const found of created) {
+      const id = String(found.info.id);
+      const collection = assembleCollection(found, databases, partitions.get(id) ?? [], fields.get(id) ?? []);
+      if (collection !== undefined) collections.push(collection);
+    }
+    return { revision: BigInt(revision), databases, collections };
+  }
+
+  async #collection(id: CollectionId): Promise<CatalogCollection | undefined> {
+    const { databases, revision } = await this.#databases();
+    for (const database of databases) {
+      const entry = await this.#client.get(
+        this.#key(`root-coord/database/collection-info/${database.id}/${id}`),
+        revision,
+      );
+      const [found] = entry === undefined ? [] : createdCollections([entry]);
+      // A collection that was moved to another database leaves a tombstone in the old one.
+      if (found === undefined || asCollectionId(found.info.id) !== id) continue;
+      const partitions = await this.#client.all(this.#key(`root-coord/partitions/${id}/`), revision);
+      const fields = await this.#client.all(this.#key(`root-coord/fields/${id}/`), revision);
+      return assembleCollection(found, databases, partitions, fields);
+    }
+    return undefined;
+  }
+
+  /** The databases, and the revision at which all else is to be read. Every Milvus has at least `default`. */
+  async #databases(): Promise<{ databases: readonly CatalogDatabase[]; revision: string }> {
+    const { revision } = await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1, keysOnly: true });
+    const entries = await this.#client.all(this.#key(DATABASE_KEYS), revision);
+    if (entries.length === 0) throw await this.#rootPathNotFound();
+    return { databases: assembleDatabases(entries), revision };
+  }
+
+  async #rootPathNotFound(): Promise<ReplicationError> {
+    const { endpoints, rootPath, metaSubPath } = this.#endpoint;
+    const found = await findMetaPaths(this.#client);
+    const hint =
+      found.length === 0
+        ? 'No other root path there holds one either: is this the etcd of the source?'
+        : `It holds ${found.length === 1 ? 'one' : 'some'} under: ${found.join(', ')} (root path and meta path).`;
+    return new ReplicationError(
+      'rootPathNotFound',
+      'source',
+      `The source's etcd at ${endpoints.join(', ')} holds no Milvus under the root path ${rootPath} with the meta path ${metaSubPath}. ${hint}`,
+      { context: { rootPath, metaSubPath } },
+    );
+  }
+
+  /** `.../<collection>/<what>` by the collection's id. */
+  #byCollection(entries: readonly KeyedValue[]): ReadonlyMap<string, KeyedValue[]> {
+    return Map.groupBy(entries, ({ key }) => key.split('/').at(-2) ?? '');
+  }
+
+  async #classified<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw classifyEtcdError(error, this.#endpoint.endpoints);
+    }
+  }
+
+  async #unlessCompacted<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (attempt >= SNAPSHOT_ATTEMPTS_MAX || !isCompacted(error)) throw error;
+      }
+    }
+  }
+
+  /**
+   * Watches from now on instead of from a revision: compaction then cannot end it, and the call on each establishing
+   * tells the receiver to look for what was missed.
+   */
+  async #watch(onChange: () => void, signal: AbortSignal): Promise<void> {
+    const prefixes = [this.#key('root-coord/database/'), this.#key('root-coord/partitions/')];
+    let backoffMs = WATCH_BACKOFF_MIN_MS;
+    while (!signal.aborted) {
+      const report = (): void => {
+        backoffMs = WATCH_BACKOFF_MIN_MS;
+        onChange();
+      };
+      const error = await this.#client.watch(prefixes, report, signal);
+      if (signal.aborted) return;
+      this.#logger.warn(
+        { cause: error?.message, backoffMs },
+        "The watch on the source's catalog ended; it is set up again.",
+      );
+      await delay(backoffMs, undefined, { signal }).catch(() => undefined);
+      backoffMs = Math.min(backoffMs * 2, WATCH_BACKOFF_MAX_MS);
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The values that Milvus keeps in its etcd, read as far as the catalog needs them (`etcdpb` and `msgpb` of Milvus 2.3;
+ * the numbers are those of a live 2.3.5 server). Schemas stay bytes. 64-bit values come out as `bigint`.
+ */
+import protobuf from 'protobufjs';
+
+const root = protobuf.Root.fromJSON({
+  nested: {
+    KeyValuePair: { fields: { key: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } } },
+    KeyDataPair: { fields: { key: { type: 'string', id: 1 }, data: { type: 'bytes', id: 2 } } },
+    DatabaseInfo: {
+      fields: {
+        name: { type: 'string', id: 2 },
+        id: { type: 'int64', id: 3 },
+        state: { type: 'uint32', id: 4 },
+        properties: { rule: 'repeated', type: 'KeyValuePair', id: 6 },
+      },
+    },
+    CollectionInfo: {
+      fields: {
+        id: { type: 'int64', id: 1 },
+        schema: { type: 'bytes', id: 2 },
+        createTime: { type: 'uint64', id: 3 },
+        virtualChannels: { rule: 'repeated', type: 'string', id: 7 },
+        physicalChannels: { rule: 'repeated', type: 'string', id: 8 },
+        shardCount: { type: 'int32', id: 10 },
+        startPositions: { rule: 'repeated', type: 'KeyDataPair', id: 11 },
+        consistencyLevel: { type: 'uint32', id: 12 },
+        state: { type: 'uint32', id: 13 },
+        properties: { rule: 'repeated', type: 'KeyValuePair', id: 14 },
+        databaseId: { type: 'int64', id: 15 },
+      },
+    },
+    PartitionInfo: {
+      fields: {
+        id: { type: 'int64', id: 1 },
+        name: { type: 'string', id: 2 },
+        createTime: { type: 'uint64', id: 3 },
+        collectionId: { type: 'int64', id: 4 },
+        state: { type: 'uint32', id: 5 },
+      },
+    },
+    MsgPosition: {
+      fields: {
+        channelName: { type: 'string', id: 1 },
+        messageId: { type: 'bytes', id: 2 },
+        timestamp: { type: 'uint64', id: 4 },
+      },
+    },
+  },
+});
+
+export interface DatabaseInfo {
+  readonly name: string;
+  readonly id: bigint;
+  readonly state: number;
+  readonly properties: readonly { readonly key: string; readonly value: string }[];
+}
+
+export interface CollectionInfo {
+  readonly id: bigint;
+  /** `schema.CollectionSchema` without its fields, which have keys of their own. */
+  readonly schema: Uint8Array;
+  readonly createTime: bigint;
+  readonly virtualChannels: readonly string[];
+  readonly physicalChannels: readonly string[];
+  readonly shardCount: number;
+  /** By physical channel. */
+  readonly startPositions: readonly { readonly key: string; readonly data: Uint8Array }[];
+  readonly consistencyLevel: number;
+  readonly state: number;
+  readonly properties: readonly { readonly key: string; readonly value: string }[];
+  readonly databaseId: bigint;
+}
+
+export interface PartitionInfo {
+  readonly id: bigint;
+  readonly name: string;
+  readonly createTime: bigint;
+  readonly collectionId: bigint;
+  readonly state: number;
+}
+
+/** `msgpb.MsgPosition`, as a channel checkpoint holds it. */
+export interface MsgPosition {
+  readonly channelName: string;
+  readonly messageId: Uint8Array;
+  readonly timestamp: bigint;
+}
+
+/** Milvus' states differ by message: a database that is there has 1, a collection or a partition 0 (live 2.3.5). */
+export const DATABASE_CREATED = 1;
+export const COLLECTION_CREATED = 0;
+export const PARTITION_CREATED = 0;
+
+/** What a key holds that Milvus has deleted but keeps (milvus internal/metastore/kv/rootcoord, 2.3: the tombstone). */
+const TOMBSTONE = Uint8Array.of(0xe2, 0x9b, 0xbc);
+
+export const isTombstone = (value: Uint8Array): boolean =>
+  value.length === TOMBSTONE.length && TOMBSTONE.every((byte, index) => value[index] === byte);
+
+function reader<T>(name: string): (bytes: Uint8Array) => T {
+  const type = root.lookupType(name);
+  return (bytes) => type.toObject(type.decode(bytes), { longs: BigInt, defaults: true, arrays: true }) as T;
+}
+
+/** Each throws protobufjs' error on malformed bytes. */
+export const readDatabaseInfo = reader<DatabaseInfo>('DatabaseInfo');
+export const readCollectionInfo = reader<CollectionInfo>('CollectionInfo');
+export const readPartitionInfo = reader<PartitionInfo>('PartitionInfo');
+export const readMsgPosition = reader<MsgPosition>('MsgPosition');

@@ -1,0 +1,161 @@
+/**
+ * Milvus' public messages, from the definitions that its Node client carries. 64-bit values are decimal strings on both
+ * sides of this file, enums are numbers, names are camelCase. Columns of rows never pass through here (insert-request.ts).
+ */
+import protobuf from 'protobufjs/light.js';
+import type { KeyValue } from '../source/catalog/catalog.ts';
+import definitions from '@zilliz/milvus2-sdk-node/dist/milvus/proto-json/milvus.base.js';
+
+/** `common.Status`: servers before 2.3 fill `errorCode` only, later ones both. Both are 0 on success. */
+export interface MilvusStatus {
+  readonly errorCode: number;
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface CollectionRequest {
+  readonly dbName: string;
+  readonly collectionName: string;
+}
+
+export interface PartitionRequest extends CollectionRequest {
+  readonly partitionName: string;
+}
+
+interface StatusResponse {
+  readonly status: MilvusStatus | null;
+}
+
+export interface MutationResponse extends StatusResponse {
+  /** Which rows failed, by their place in the request. */
+  readonly errIndex: readonly number[];
+  readonly insertCnt: string;
+  readonly deleteCnt: string;
+  readonly upsertCnt: string;
+}
+
+/** The calls that take and give objects: request and response of each, with the fields that are used here. */
+export interface MilvusCalls {
+  GetVersion: { request: object; response: StatusResponse & { readonly version: string } };
+  CheckHealth: {
+    request: object;
+    response: StatusResponse & {
+      readonly isHealthy: boolean;
+      readonly reasons: readonly string[];
+      readonly quotaStates: readonly number[];
+    };
+  };
+  ReplicateMessage: { request: { readonly channelName: string }; response: StatusResponse };
+  Delete: { request: PartitionRequest & { readonly expr: string }; response: MutationResponse };
+  CreateDatabase: {
+    request: { readonly dbName: string; readonly properties: readonly KeyValue[] };
+    response: MilvusStatus;
+  };
+  DropDatabase: { request: { readonly dbName: string }; response: MilvusStatus };
+  ListDatabases: { request: object; response: StatusResponse & { readonly dbNames: readonly string[] } };
+  ShowCollections: {
+    request: { readonly dbName: string };
+    response: StatusResponse & { readonly collectionNames: readonly string[] };
+  };
+  CreateCollection: {
+    request: CollectionRequest & {
+      readonly schema: Uint8Array;
+      readonly shardsNum: number;
+      readonly consistencyLevel: number;
+      readonly properties: readonly KeyValue[];
+      readonly numPartitions: number;
+    };
+    response: MilvusStatus;
+  };
+  DescribeCollection: {
+    request: CollectionRequest;
+    response: StatusResponse & {
+      readonly collectionID: string;
+      readonly aliases: readonly string[];
+      readonly properties: readonly KeyValue[];
+    };
+  };
+  DropCollection: { request: CollectionRequest; response: MilvusStatus };
+  ShowPartitions: {
+    request: CollectionRequest;
+    response: StatusResponse & { readonly partitionNames: readonly string[] };
+  };
+  GetLoadState: {
+    request: CollectionRequest & { readonly partitionNames: readonly string[] };
+    response: StatusResponse & { readonly state: number };
+  };
+  CreatePartition: { request: PartitionRequest; response: MilvusStatus };
+  DropPartition: { request: PartitionRequest; response: MilvusStatus };
+  ReleasePartitions: {
+    request: CollectionRequest & { readonly partitionNames: readonly string[] };
+    response: MilvusStatus;
+  };
+  Flush: {
+    request: { readonly dbName: string; readonly collectionNames: readonly string[] };
+    response: StatusResponse;
+  };
+}
+
+export type MilvusCallName = keyof MilvusCalls;
+
+/** Calls whose request is sent as bytes, and whose answer is one of the two below. */
+export type MilvusRawCallName =
+  | 'Insert'
+  | 'Upsert'
+  | 'CreateIndex'
+  | 'DropIndex'
+  | 'LoadCollection'
+  | 'ReleaseCollection'
+  | 'LoadPartitions'
+  | 'ReleasePartitions';
+
+const SERVICE = 'milvus.proto.milvus.MilvusService';
+
+/** Building the types takes some 50 ms once; they never change. */
+let cachedService: protobuf.Service | undefined;
+function service(): protobuf.Service {
+  if (cachedService === undefined) {
+    // A CommonJS module: Node hands over its exports, other loaders what it exports as default.
+    const json = 'default' in definitions ? definitions.default : definitions;
+    const root = protobuf.Root.fromJSON(json as protobuf.INamespace);
+    root.resolveAll();
+    cachedService = root.lookupService(SERVICE);
+  }
+  return cachedService;
+}
+
+function method(name: MilvusCallName | MilvusRawCallName): { request: protobuf.Type; response: protobuf.Type } {
+  const found = service().methods[name];
+  if (!(found?.resolvedRequestType && found.resolvedResponseType)) throw new Error(`Milvus has no call ${name}.`);
+  return { request: found.resolvedRequestType, response: found.resolvedResponseType };
+}
+
+export function encodeRequest<Name extends MilvusCallName>(
+  name: Name,
+  request: MilvusCalls[Name]['request'],
+): Uint8Array {
+  const type = method(name).request;
+  return type.encode(type.fromObject(request)).finish();
+}
+
+/** The message of any call's answer, unknown fields dropped, absent fields with their defaults. */
+function decodeResponse(name: MilvusCallName | MilvusRawCallName, bytes: Uint8Array): object {
+  const type = method(name).response;
+  return type.toObject(type.decode(bytes), { longs: String, enums: Number, defaults: true, arrays: true });
+}
+
+export const decodeCallResponse = <Name extends MilvusCallName>(name: Name, bytes: Uint8Array) =>
+  decodeResponse(name, bytes) as MilvusCalls[Name]['response'];
+
+export const decodeMutation = (name: 'Insert' | 'Upsert', bytes: Uint8Array) =>
+  decodeResponse(name, bytes) as MutationResponse;
+
+export const decodeStatus = (name: Exclude<MilvusRawCallName, 'Insert' | 'Upsert'>, bytes: Uint8Array) =>
+  decodeResponse(name, bytes) as MilvusStatus;
+
+/** The status of an answer, wherever that answer carries it. */
+export function statusOf(response: MilvusStatus | StatusResponse): MilvusStatus | null {
+  return 'status' in response ? response.status : response;
+}
+
+export const methodPath = (name: MilvusCallName | MilvusRawCallName): string => `/${SERVICE}/${name}`;

@@ -1,0 +1,295 @@
+/** The target as an ordinary Milvus cluster, driven through its public API. */
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { ErrorContext } from '../../../shared/model/replication-error.ts';
+import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
+import { withoutGeneratedKeys } from '../codec/collection-schema.ts';
+import { silentLogger, type Logger } from '../runtime/logger.ts';
+import type { KeyValue } from '../source/catalog/catalog.ts';
+import { deleteExpressions } from './delete-expression.ts';
+import { encodeRowsRequest } from './insert-request.ts';
+import { decodeMutation, decodeStatus, type MilvusRawCallName } from './milvus-protocol.ts';
+import { MilvusRpc } from './milvus-rpc.ts';
+import { withoutBase } from './operation-request.ts';
+import { probeTarget } from './probe.ts';
+import type {
+  CollectionAddress,
+  CollectionSpec,
+  KeysDelete,
+  RowsWrite,
+  Target,
+  TargetCollection,
+  TargetInfo,
+} from './target.ts';
+import { TARGET_TIMEOUTS, type TargetTimeouts } from './timeouts.ts';
+
+/** Property of every collection that Lifeline makes. Milvus keeps and returns properties that it does not know (seen with 2.3.5). */
+export const ORIGIN_PROPERTY = 'lifeline.origin';
+
+/** A source that is a replica of something else marks its collections with this; a copy that had it would refuse writes. */
+const REPLICATE_ID_PROPERTY = 'replicate.id';
+
+/** `common.LoadState`. */
+const LOAD_STATE_LOADING = 2;
+const LOAD_STATE_LOADED = 3;
+
+type OperationCall = Exclude<MilvusRawCallName, 'Insert' | 'Upsert'>;
+
+export interface MilvusTargetOptions {
+  readonly logger?: Logger;
+  readonly timeouts?: Partial<TargetTimeouts>;
+}
+
+/** Connects with the first call. @throws invalidConfig */
+export function openMilvusTarget(endpoint: MilvusEndpoint, options: MilvusTargetOptions = {}): Target {
+  const timeouts = { ...TARGET_TIMEOUTS, ...options.timeouts };
+  return new MilvusTarget(new MilvusRpc(endpoint), timeouts, options.logger ?? silentLogger);
+}
+
+const nameOf = ({ database, collection }: CollectionAddress) => ({ dbName: database, collectionName: collection });
+
+const isMissing = (error: unknown, ...objects: readonly string[]): boolean =>
+  error instanceof ReplicationError && error.code === 'notFound' && objects.includes(String(error.context['object']));
+
+const isTaken = (error: unknown): boolean => error instanceof ReplicationError && error.code === 'alreadyExists';
+
+class MilvusTarget implements Target {
+  readonly #rpc: MilvusRpc;
+  readonly #timeouts: TargetTimeouts;
+  readonly #logger: Logger;
+
+  constructor(rpc: MilvusRpc, timeouts: TargetTimeouts, logger: Logger) {
+    this.#rpc = rpc;
+    this.#timeouts = timeouts;
+    this.#logger = logger;
+  }
+
+  probe(signal: AbortSignal): Promise<TargetInfo> {
+    return probeTarget(this.#rpc, this.#timeouts.probeMs, this.#logger, signal);
+  }
+
+  insert(write: RowsWrite, signal: AbortSignal): Promise<void> {
+    return this.#writeRows('Insert', write, signal);
+  }
+
+  upsert(write: RowsWrite, signal: AbortSignal): Promise<void> {
+    return this.#writeRows('Upsert', write, signal);
+  }
+
+  async #writeRows(call: 'Insert' | 'Upsert', write: RowsWrite, signal: AbortSignal): Promise<void> {
+    const { database, collection, partition, rowCount } = write;
+    const request = encodeRowsRequest(write);
+    const context = { database, collection, partition, rowCount, bytes: request.byteLength };
+    const options = { deadlineMs: this.#timeouts.writeMs, signal, context };
+    const result = decodeMutation(call, await this.#rpc.callRaw(call, request, options));
+    this.#rpc.assertSuccess(call, result.status, options);
+    const confirmed = call === 'Insert' ? result.insertCnt : result.upsertCnt;
+    this.#assertCount(call, Number(confirmed), rowCount, context);
+  }
+
+  async delete(write: KeysDelete, signal: AbortSignal): Promise<void> {
+    const { database, collection, partition, keyField, keys } = write;
+    let deletedCount = 0;
+    for (const { expression, keyCount } of deleteExpressions(keyField, keys)) {
+      const context = { database, collection, partition, keyCount, bytes: expression.length };
+      const options = { deadlineMs: this.#timeouts.writeMs, signal, context };
+      const request = { ...nameOf(write), partitionName: partition, expr: expression };
+      try {
+        const result = await this.#rpc.call('Delete', request, options);
+        this.#assertCount('Delete', Number(result.deleteCnt), keyCount, context);
+      } catch (error) {
+        throw deletedCount > 0 ? asPartlyDone(error, deletedCount) : error;
+      }
+      deletedCount += keyCount;
+    }
+  }
+
+  /** The server counts what it was given, not what it found: fewer means that it has lost some on the way. */
+  #assertCount(call: string, confirmed: number, expected: number, context: ErrorContext): void {
+    if (confirmed === expected) return;
+    throw new ReplicationError(
+      'unknown',
+      'target',
+      `The target at ${this.#rpc.address} confirmed ${confirmed} of the ${expected} rows of ${call}. See its log for the cause.`,
+      { context: { ...context, call, confirmed, outcome: 'unknown' } },
+    );
+  }
+
+  async createDatabase(name: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.call('CreateDatabase', { dbName: name, properties }, this.#define(signal, { database: name }));
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+    }
+  }
+
+  async dropDatabase(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.call('DropDatabase', { dbName: name }, this.#define(signal, { database: name }));
+    } catch (error) {
+      if (!isMissing(error, 'database')) throw error;
+    }
+  }
+
+  async listDatabases(signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#rpc.call('ListDatabases', {}, this.#read(signal, {}))).dbNames;
+  }
+
+  async listCollections(database: string, signal: AbortSignal): Promise<readonly string[]> {
+    return (await this.#rpc.call('ShowCollections', { dbName: database }, this.#read(signal, { database })))
+      .collectionNames;
+  }
+
+  async createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
+    const { database, collection } = spec;
+    const context = { database, collection };
+    // To create what exists with the same settings succeeds (seen with 2.3.5), so asking is the only way to know.
+    if ((await this.describeCollection(spec, signal)) !== undefined) {
+      throw new ReplicationError(
+        'alreadyExists',
+        'target',
+        `The target at ${this.#rpc.address} has a collection ${database}.${collection} already. Drop or rename it there.`,
+        { context: { ...context, outcome: 'refused', object: 'collection' } },
+      );
+    }
+    const schema = withoutGeneratedKeys(spec.schema);
+    if (!(schema instanceof Uint8Array)) {
+      throw new ReplicationError(
+        'malformedMessage',
+        'source',
+        `The schema of ${database}.${collection} cannot be read: ${schema.what} at byte ${schema.offset}. Report this with the version of the source.`,
+        { context: { ...context, outcome: 'refused' } },
+      );
+    }
+    const request = {
+      ...nameOf(spec),
+      schema,
+      shardsNum: spec.shardCount,
+      consistencyLevel: spec.consistencyLevel,
+      properties: [
+        ...spec.properties.filter(({ key }) => key !== REPLICATE_ID_PROPERTY && key !== ORIGIN_PROPERTY),
+        { key: ORIGIN_PROPERTY, value: spec.origin },
+      ],
+      numPartitions: spec.partitionKeyCount,
+    };
+    await this.#rpc.call('CreateCollection', request, this.#define(signal, context));
+  }
+
+  async describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined> {
+    const options = this.#read(signal, { ...address });
+    try {
+      const described = await this.#rpc.call('DescribeCollection', nameOf(address), options);
+      // An alias is described as the collection behind it, under the alias' name (seen with 2.3.5).
+      if (described.aliases.includes(address.collection)) return undefined;
+      const [{ partitionNames }, { state }] = await Promise.all([
+        this.#rpc.call('ShowPartitions', nameOf(address), options),
+        this.#rpc.call('GetLoadState', { ...nameOf(address), partitionNames: [] }, options),
+      ]);
+      return {
+        id: BigInt(described.collectionID),
+        origin: described.properties.find(({ key }) => key === ORIGIN_PROPERTY)?.value,
+        partitions: partitionNames,
+        isLoaded: state === LOAD_STATE_LOADED,
+      };
+    } catch (error) {
+      if (isMissing(error, 'collection', 'database')) return undefined;
+      throw error;
+    }
+  }
+
+  async dropCollection(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.call('DropCollection', nameOf(address), this.#define(signal, { ...address }));
+    } catch (error) {
+      if (!isMissing(error, 'collection', 'database')) throw error;
+    }
+  }
+
+  async createPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void> {
+    const options = this.#define(signal, { ...address, partition });
+    try {
+      await this.#rpc.call('CreatePartition', { ...nameOf(address), partitionName: partition }, options);
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+    }
+  }
+
+  /** The server refuses to drop a partition that is loaded; the others stay loaded when one is released (seen with 2.3.5). */
+  async dropPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void> {
+    const options = this.#define(signal, { ...address, partition });
+    const name = nameOf(address);
+    try {
+      const { state } = await this.#rpc.call('GetLoadState', { ...name, partitionNames: [partition] }, options);
+      if (state === LOAD_STATE_LOADED || state === LOAD_STATE_LOADING) {
+        await this.#rpc.call('ReleasePartitions', { ...name, partitionNames: [partition] }, options);
+      }
+      await this.#rpc.call('DropPartition', { ...name, partitionName: partition }, options);
+    } catch (error) {
+      if (!isMissing(error, 'partition', 'collection', 'database')) throw error;
+    }
+  }
+
+  createIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('CreateIndex', request, signal);
+  }
+
+  async dropIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#operate('DropIndex', request, signal);
+    } catch (error) {
+      if (!isMissing(error, 'index')) throw error;
+    }
+  }
+
+  loadCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('LoadCollection', request, signal);
+  }
+
+  releaseCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('ReleaseCollection', request, signal);
+  }
+
+  loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('LoadPartitions', request, signal);
+  }
+
+  releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('ReleasePartitions', request, signal);
+  }
+
+  async #operate(call: OperationCall, request: Uint8Array, signal: AbortSignal): Promise<void> {
+    const options = this.#define(signal, { bytes: request.byteLength });
+    this.#rpc.assertSuccess(
+      call,
+      decodeStatus(call, await this.#rpc.callRaw(call, withoutBase(request), options)),
+      options,
+    );
+  }
+
+  async flush(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    const request = { dbName: address.database, collectionNames: [address.collection] };
+    await this.#rpc.call('Flush', request, this.#define(signal, { ...address }));
+  }
+
+  close(): Promise<void> {
+    this.#rpc.close();
+    return Promise.resolve();
+  }
+
+  #read(signal: AbortSignal, context: ErrorContext) {
+    return { deadlineMs: this.#timeouts.readMs, signal, context };
+  }
+
+  #define(signal: AbortSignal, context: ErrorContext) {
+    return { deadlineMs: this.#timeouts.definitionMs, signal, context };
+  }
+}
+
+/** A delete in several pieces of which some are done: whatever became of the last, the whole has begun. */
+function asPartlyDone(error: unknown, deletedCount: number): unknown {
+  if (!(error instanceof ReplicationError)) return error;
+  const { code, side, message, cause, context } = error;
+  return new ReplicationError(code, side, message, {
+    cause,
+    context: { ...context, deletedCount, outcome: 'unknown' },
+  });
+}

@@ -1,0 +1,90 @@
+/** The target cluster, as the engine sees it: ordinary public calls, each either confirmed or failed with a class. */
+import type { FieldSlice, PrimaryKeys } from '../codec/records.ts';
+import type { KeyValue } from '../source/catalog/catalog.ts';
+
+export interface CollectionAddress {
+  readonly database: string;
+  readonly collection: string;
+}
+
+export interface RowsWrite extends CollectionAddress {
+  /** Empty for a collection with a partition key: the server refuses a name there. */
+  readonly partition: string;
+  readonly rowCount: number;
+  readonly fields: readonly FieldSlice[];
+}
+
+export interface KeysDelete extends CollectionAddress {
+  /** Empty: all partitions. */
+  readonly partition: string;
+  readonly keyField: string;
+  readonly keys: PrimaryKeys;
+}
+
+export interface CollectionSpec extends CollectionAddress {
+  /** Serialized `schema.CollectionSchema` of the source. Generated keys are switched off on the way. */
+  readonly schema: Uint8Array;
+  readonly shardCount: number;
+  readonly consistencyLevel: number;
+  readonly properties: readonly KeyValue[];
+  /** Partitions of a collection with a partition key; 0 where there is none. */
+  readonly partitionKeyCount: number;
+  /** Whose copy this is: written into the target's collection so that a later start knows its own. */
+  readonly origin: string;
+}
+
+export interface TargetCollection {
+  readonly id: bigint;
+  /** `undefined`: Lifeline did not make it. */
+  readonly origin: string | undefined;
+  readonly partitions: readonly string[];
+  readonly isLoaded: boolean;
+}
+
+export interface TargetInfo {
+  readonly version: string;
+}
+
+/**
+ * Errors of every call are `ReplicationError`s of side `target` from the classifier. `timeout` and `unreachable` leave
+ * the outcome open: the write may have happened, or may still happen.
+ */
+export interface Target {
+  /** Reaches the server, signs in, and finds out that it takes writes at all. */
+  probe(signal: AbortSignal): Promise<TargetInfo>;
+
+  insert(write: RowsWrite, signal: AbortSignal): Promise<void>;
+  /** Replaces rows of the same keys (within the partition, where one is named). */
+  upsert(write: RowsWrite, signal: AbortSignal): Promise<void>;
+  delete(write: KeysDelete, signal: AbortSignal): Promise<void>;
+
+  /** Succeeds when it exists already. */
+  createDatabase(name: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
+  /** Succeeds when it does not exist. */
+  dropDatabase(name: string, signal: AbortSignal): Promise<void>;
+  listDatabases(signal: AbortSignal): Promise<readonly string[]>;
+  listCollections(database: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** @throws alreadyExists. */
+  createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void>;
+  describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined>;
+  /** Succeeds when it does not exist. */
+  dropCollection(address: CollectionAddress, signal: AbortSignal): Promise<void>;
+  /** Succeeds when it exists already. */
+  createPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void>;
+  /** Releases the partition first where it is loaded. Succeeds when it does not exist. */
+  dropPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Runs one operation of the operation channel: the source's public request with `base` dropped. Repeating one that
+   * has had its effect succeeds. Load returns when the target has accepted it, not when it is loaded.
+   */
+  createIndex(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  dropIndex(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  loadCollection(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  releaseCollection(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  flush(address: CollectionAddress, signal: AbortSignal): Promise<void>;
+
+  close(): Promise<void>;
+}

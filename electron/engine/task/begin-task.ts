@@ -1,0 +1,133 @@
+/**
+ * A task's first minute: who the source is, what it holds, and where in the log each shard's history begins.
+ *
+ * The order is what makes it safe: first the end of every channel is noted, then the catalogue is read. A collection
+ * that is born in between is either in the catalogue or in the log behind the noted end, so it is never overlooked.
+ */
+import { asVChannel, type PChannel } from '../../../shared/model/ids.ts';
+import { asOrdinal, ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type {
+  SourceIdentity,
+  StoredChannel,
+  StoredCollection,
+  StoredShard,
+  StoredTask,
+} from '../../../shared/model/task-state.ts';
+import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
+import { hasPartitionKey, parseCollectionSchema } from '../codec/collection-schema.ts';
+import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
+
+export async function readSourceIdentity(
+  catalog: Catalog,
+  wal: Wal,
+  fixed: Pick<SourceIdentity, 'rootPath' | 'walKind'>,
+): Promise<SourceIdentity> {
+  const [etcdClusterId, walIdentity] = await Promise.all([catalog.clusterId(), wal.identity()]);
+  return { ...fixed, etcdClusterId, walIdentity };
+}
+
+/** @throws sourceChanged when the source is not the one that the task was begun with. */
+export function assertSameSource(stored: SourceIdentity, found: SourceIdentity): void {
+  const differences = [
+    stored.etcdClusterId === found.etcdClusterId ? '' : `etcd cluster ${found.etcdClusterId} instead of ${stored.etcdClusterId}`,
+    stored.rootPath === found.rootPath ? '' : `root path ${found.rootPath} instead of ${stored.rootPath}`,
+    stored.walKind === found.walKind ? '' : `a ${found.walKind} log instead of ${stored.walKind}`,
+    stored.walIdentity === found.walIdentity ? '' : 'another log',
+  ].filter((difference) => difference !== '');
+  if (differences.length === 0) return;
+  throw new ReplicationError(
+    'sourceChanged',
+    'source',
+    `Another cluster answers at the source's address (${differences.join(', ')}). Nothing was read from it. Correct the address, or begin a new task for the new cluster.`,
+  );
+}
+
+export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdentity): Promise<Omit<StoredTask, 'epoch' | 'droppedPartitions'>> {
+  const dataChannels = await wal.listDataChannels();
+  if (dataChannels.length === 0) {
+    throw new ReplicationError(
+      'channelsNotFound',
+      'wal',
+      "The source's log holds no data channel of this cluster. Check the channel prefix (Milvus' common.chanNamePrefix.cluster) and that the log's address is the source's.",
+    );
+  }
+  const channels: StoredChannel[] = await Promise.all(
+    dataChannels.map(async (channel) => newsFromEnd(channel, await wal.bounds(channel))),
+  );
+  const operationChannel = await wal.operationChannel();
+  if (operationChannel !== undefined) {
+    channels.push(newsFromBeginning(operationChannel, await wal.bounds(operationChannel)));
+  }
+  const incarnations = new Map(channels.map((channel) => [channel.channel, channel.checkpoint.resume.incarnation]));
+
+  const collections: StoredCollection[] = [];
+  const shards: StoredShard[] = [];
+  for (const collection of (await catalog.snapshot()).collections) {
+    collections.push(toStoredCollection(collection));
+    shards.push(...shardsFromCreation(collection, wal, (channel) => incarnations.get(channel)));
+  }
+  return { source, channels, collections, shards };
+}
+
+/** The channel's history up to its end is the catalogue's business; its own news begin behind it. */
+function newsFromEnd(channel: PChannel, { latest, incarnation }: ChannelBounds): StoredChannel {
+  return { channel, checkpoint: { resume: { kind: 'after', ordinal: latest, incarnation }, tick: TIME_TICK_ZERO }, begunAfter: latest };
+}
+
+/** All operations that are still kept: those of collections that no longer exist are skipped by name and time. */
+function newsFromBeginning(channel: PChannel, { earliest, latest, incarnation }: ChannelBounds): StoredChannel {
+  const before = earliest > 0n ? asOrdinal(earliest - 1n) : ORDINAL_NONE;
+  return { channel, checkpoint: { resume: { kind: 'after', ordinal: before, incarnation }, tick: TIME_TICK_ZERO }, begunAfter: latest };
+}
+
+/** A channel that came into being after the task: all of it is news. */
+export function newChannel(channel: PChannel, { incarnation }: ChannelBounds): StoredChannel {
+  return {
+    channel,
+    checkpoint: { resume: { kind: 'after', ordinal: ORDINAL_NONE, incarnation }, tick: TIME_TICK_ZERO },
+    begunAfter: ORDINAL_NONE,
+  };
+}
+
+export function toStoredCollection(collection: CatalogCollection): StoredCollection {
+  const schema = parseCollectionSchema(collection.schema);
+  const isPartitioned = !('kind' in schema) && hasPartitionKey(schema);
+  return {
+    id: collection.id,
+    database: collection.database,
+    name: collection.name,
+    createTick: collection.createTick,
+    dropTick: undefined,
+    phase: 'pending',
+    targetId: undefined,
+    schema: collection.schema,
+    shardCount: collection.shardCount,
+    consistencyLevel: collection.consistencyLevel,
+    properties: collection.properties,
+    partitionKeyCount: isPartitioned ? collection.partitions.length : 0,
+    vchannels: collection.startPositions.map((position) => asVChannel(position.vchannel)),
+  };
+}
+
+/** Every shard of a collection, beginning with its CreateCollection message. */
+export function shardsFromCreation(
+  collection: CatalogCollection,
+  wal: Pick<Wal, 'decodeMessageId'>,
+  incarnationOf: (channel: PChannel) => string | undefined,
+): StoredShard[] {
+  return collection.startPositions.map((position): StoredShard => {
+    const ordinal: MessageOrdinal = wal.decodeMessageId(position.messageId);
+    const incarnation = incarnationOf(position.pchannel) ?? '';
+    return {
+      vchannel: position.vchannel,
+      collectionId: collection.id,
+      channel: position.pchannel,
+      checkpoint: {
+        resume: { kind: 'at', ordinal, incarnation },
+        tick: (collection.createTick - 1n) as TimeTick,
+      },
+    };
+  });
+}

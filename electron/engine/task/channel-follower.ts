@@ -1,0 +1,223 @@
+/**
+ * Reads one physical channel: asks the budget, reads, decodes, hands every message to the shards that it is for, and at
+ * every tick passes each shard's batch on to its lane. Only the loop; order is the assembler's, effects are the lanes'.
+ */
+import type { PChannel, VChannel } from '../../../shared/model/ids.ts';
+import { compareResumePoints, ORDINAL_NONE, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import type { StoredChannel } from '../../../shared/model/task-state.ts';
+import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import { decodeRecord } from '../codec/decode.ts';
+import type { CreateCollectionRecord, WalRecord } from '../codec/records.ts';
+import { isRetriedAutomatically } from '../errors/policy.ts';
+import type { BudgetMember, ReadBudget } from '../runtime/read-budget.ts';
+import { retrying, type RetryObserver } from '../runtime/retry.ts';
+import { Conditions } from '../runtime/waiting.ts';
+import type { Wal, WalMessage, WalReader } from '../source/wal/wal.ts';
+import type { CollectionRegistry } from './collection-registry.ts';
+import { toLogEntry, type LogEntry } from './log-entry.ts';
+import type { ShardLane } from './shard-lane.ts';
+import { TickAssembler } from './tick-assembler.ts';
+
+export interface FollowerContext {
+  readonly wal: Wal;
+  readonly budget: ReadBudget;
+  readonly registry: CollectionRegistry;
+  readonly observer: RetryObserver;
+  readonly signal: AbortSignal;
+  /** A collection unknown so far was created by the log. When this resolves it is registered durably, or ignored. */
+  collectionBorn(record: CreateCollectionRecord, channel: ChannelFollower, ordinal: MessageOrdinal): Promise<void>;
+  /** The channel's own news up to the tick are taken up. */
+  channelConfirmed(channel: PChannel, resume: ResumePoint, tick: TimeTick): void;
+  /** A message was read: for counters and for reporting unknown types. */
+  messageRead(record: WalRecord, bytes: number): void;
+  release(entry: LogEntry): void;
+}
+
+export class ChannelFollower implements BudgetMember {
+  readonly channel: PChannel;
+  /** The last message that stood in the channel when the task was begun. */
+  readonly begunAfter: bigint;
+  /** Messages up to here may have been applied by an earlier run. */
+  readonly doubtfulUntil: MessageOrdinal;
+  readonly #context: FollowerContext;
+  readonly #assembler: TickAssembler;
+  readonly #lanes = new Map<VChannel, ShardLane>();
+  readonly #conditions = new Conditions();
+  #newsTick: TimeTick;
+  readonly #newsFrom: MessageOrdinal;
+  #start: ResumePoint;
+  #lastOrdinal: MessageOrdinal = ORDINAL_NONE;
+  #isRunning = false;
+
+  constructor(context: FollowerContext, stored: StoredChannel, doubtfulUntil: MessageOrdinal) {
+    this.#context = context;
+    this.channel = stored.channel;
+    this.begunAfter = stored.begunAfter;
+    this.doubtfulUntil = doubtfulUntil;
+    this.#start = stored.checkpoint.resume;
+    this.#newsTick = stored.checkpoint.tick;
+    this.#newsFrom = stored.checkpoint.resume.ordinal;
+    this.#assembler = new TickAssembler(stored.checkpoint.resume.incarnation);
+  }
+
+  get incarnation(): string {
+    return this.#start.incarnation;
+  }
+
+  /** Before `run`: a shard that may begin earlier than the channel's own news. While running: one that begins now. */
+  addLane(lane: ShardLane): void {
+    const { resume, tick } = lane.confirmed;
+    this.#lanes.set(lane.vchannel, lane);
+    const from = resume.kind === 'at' ? resume.ordinal : ((resume.ordinal + 1n) as MessageOrdinal);
+    this.#assembler.join(lane.vchannel, from, tick);
+    if (!this.#isRunning && compareResumePoints(resume, this.#start) < 0) this.#start = resume;
+  }
+
+  removeLane(vchannel: VChannel): void {
+    if (!this.#lanes.delete(vchannel)) return;
+    for (const entry of this.#assembler.leave(vchannel)) this.#context.release(entry);
+  }
+
+  readTick(): TimeTick {
+    return this.#assembler.lastTick;
+  }
+
+  hasWork(): boolean {
+    for (const lane of this.#lanes.values()) if (lane.activity === 'working') return true;
+    return false;
+  }
+
+  /** Every message up to `ordinal`, or every change up to `tick`, has been read and handed on. */
+  whenRead(ordinal: MessageOrdinal, tick: TimeTick | undefined, signal: AbortSignal): Promise<void> {
+    return this.#conditions.until(
+      () => this.#lastOrdinal >= ordinal || (tick !== undefined && this.readTick() >= tick),
+      signal,
+    );
+  }
+
+  /** Every change up to message `ordinal` is confirmed by the target, in every shard of the channel. */
+  whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
+    const isLevel = (lane: ShardLane): boolean => lane.confirmed.resume.ordinal >= ordinal;
+    return this.#conditions.until(() => this.#lastOrdinal >= ordinal && [...this.#lanes.values()].every(isLevel), signal);
+  }
+
+  laneChanged(): void {
+    this.#conditions.changed();
+  }
+
+  /** Reads until the signal aborts. Rejects when the channel cannot go on; what was read stays with its lanes. */
+  async run(): Promise<void> {
+    const { budget, signal, observer } = this.#context;
+    this.#isRunning = true;
+    const { kind, ordinal } = this.#start;
+    this.#lastOrdinal = kind === 'after' ? ordinal : ((ordinal - 1n) as MessageOrdinal);
+    budget.join();
+    try {
+      for (;;) {
+        const reader = await retrying(() => this.#openAndReadFirst(), signal, observer);
+        try {
+          await this.#readOn(reader);
+        } catch (error) {
+          signal.throwIfAborted();
+          const failure = toReplicationError(error);
+          if (!isRetriedAutomatically(failure)) throw failure;
+          observer.blocked(failure, 0);
+        } finally {
+          await reader.close();
+        }
+      }
+    } finally {
+      budget.leave();
+    }
+  }
+
+  /** A reader that has proven itself by its first messages, so that one which only opens does not count as success. */
+  async #openAndReadFirst(): Promise<WalReader> {
+    const { wal, signal, observer } = this.#context;
+    const reader = await wal.open(this.channel, this.#start, signal);
+    // An unused channel may have nothing to read for days; that it opened is all that can be said of it.
+    observer.unblocked();
+    try {
+      await this.#readOnce(reader);
+      return reader;
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+  }
+
+  async #readOn(reader: WalReader): Promise<never> {
+    for (;;) await this.#readOnce(reader);
+  }
+
+  async #readOnce(reader: WalReader): Promise<void> {
+    const { budget, signal } = this.#context;
+    const admission = await budget.admit(this, signal);
+    const messages = await reader.read(admission.bytesMax, signal);
+    for (const message of messages) {
+      await this.#take(message, admission.outlineOnly);
+      this.#lastOrdinal = message.ordinal;
+      this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
+    }
+    this.#conditions.changed();
+  }
+
+  async #take(message: WalMessage, outlineOnly: boolean): Promise<void> {
+    const record = decodeRecord(message.payload);
+    if (record.kind === 'malformed') throw this.#malformed(message, record.what, record.offset);
+    this.#context.messageRead(record, message.payload.length);
+    switch (record.kind) {
+      case 'timeTick':
+        this.#tick(message.ordinal, record.beginTick);
+        return;
+      case 'createCollection':
+        if (record.endTick > this.#newsTick) await this.#context.collectionBorn(record, this, message.ordinal);
+        break;
+      case 'operation':
+      case 'unknown':
+        return;
+      default:
+        break;
+    }
+    this.#handOn(record, message, outlineOnly);
+  }
+
+  #handOn(record: WalRecord, message: WalMessage, outlineOnly: boolean): void {
+    const entry = toLogEntry(message.ordinal, record, message.payload.length);
+    for (const vchannel of this.#shardsOf(record)) if (this.#assembler.push(vchannel, entry)) entry.uses += 1;
+    if (entry.uses === 0) return;
+    if (outlineOnly) {
+      entry.content = undefined;
+      entry.heldBytes = 0;
+    } else {
+      this.#context.budget.hold(entry.heldBytes);
+    }
+  }
+
+  /** Data messages name their shard; the others are for every shard of their collection on this channel. */
+  #shardsOf(record: WalRecord): VChannel[] {
+    if (record.kind === 'insert' || record.kind === 'delete') return [record.vchannel];
+    if (!('collectionId' in record)) return [];
+    const shards = this.#context.registry.get(record.collectionId)?.vchannels ?? [];
+    return shards.filter((vchannel) => this.#lanes.has(vchannel));
+  }
+
+  #tick(ordinal: MessageOrdinal, tick: TimeTick): void {
+    const { batches, repeated } = this.#assembler.tick(ordinal, tick);
+    for (const entry of repeated) this.#context.release(entry);
+    for (const batch of batches) this.#lanes.get(batch.vchannel)?.enqueue(batch);
+    if (tick <= this.#newsTick || ordinal <= this.#newsFrom) return;
+    this.#newsTick = tick;
+    this.#context.channelConfirmed(this.channel, { kind: 'at', ordinal, incarnation: this.incarnation }, tick);
+  }
+
+  #malformed(message: WalMessage, what: string, offset: number): ReplicationError {
+    return new ReplicationError(
+      'malformedMessage',
+      'wal',
+      `A message of the source's log cannot be read (${what}, byte ${offset} of message ${message.ordinal} in ${this.channel}). Reading of this channel stops before it; report this message.`,
+      { context: { channel: this.channel, ordinal: message.ordinal.toString(), offset, bytes: message.payload.length } },
+    );
+  }
+}

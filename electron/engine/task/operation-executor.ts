@@ -1,0 +1,114 @@
+/** What each operation of the operation channel means for the target. */
+import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import { assertNever } from '../../../shared/assert-never.ts';
+import type { OperationRecord } from '../codec/records.ts';
+import { SerialLane } from '../runtime/waiting.ts';
+import type { Target } from '../target/target.ts';
+import type { CollectionRegistry } from './collection-registry.ts';
+import type { CollectionReplica } from './collection-replica.ts';
+
+export interface OperationExecutorContext {
+  readonly target: Target;
+  readonly registry: CollectionRegistry;
+  readonly signal: AbortSignal;
+  databaseLane(database: string): SerialLane;
+  /** Repeats a call after the policy. */
+  onTarget(name: string, call: (signal: AbortSignal) => Promise<void>): Promise<void>;
+  /** Seen, and deliberately not applied. */
+  skipped(record: OperationRecord, reason: string): void;
+}
+
+export class OperationExecutor {
+  readonly #context: OperationExecutorContext;
+  /** Making and removing one database happens in the order of the log, waits included. */
+  readonly #databaseOperations = new Map<string, SerialLane>();
+
+  constructor(context: OperationExecutorContext) {
+    this.#context = context;
+  }
+
+  async execute(record: OperationRecord): Promise<void> {
+    const { target } = this.#context;
+    switch (record.operation) {
+      case 'createDatabase':
+        return this.#inOrder(record, () => this.#createDatabase(record));
+      case 'dropDatabase':
+        return this.#inOrder(record, () => this.#dropDatabase(record));
+      case 'createIndex':
+        return this.#onCollections(record, (_replica, signal) => target.createIndex(record.request, signal));
+      case 'dropIndex':
+        return this.#onCollections(record, (_replica, signal) => target.dropIndex(record.request, signal));
+      case 'loadCollection':
+        return this.#onCollections(record, (_replica, signal) => target.loadCollection(record.request, signal));
+      case 'releaseCollection':
+        return this.#onCollections(record, (_replica, signal) => target.releaseCollection(record.request, signal));
+      case 'loadPartitions':
+        return this.#onCollections(record, (_replica, signal) => target.loadPartitions(record.request, signal));
+      case 'releasePartitions':
+        return this.#onCollections(record, (_replica, signal) => target.releasePartitions(record.request, signal));
+      case 'flush':
+        return this.#onCollections(record, (replica, signal) => target.flush(replica.address, signal));
+      case 'alterDatabase':
+      case 'alterIndex':
+      case 'createCredential':
+      case 'updateCredential':
+      case 'deleteCredential':
+      case 'createRole':
+      case 'dropRole':
+      case 'operateUserRole':
+      case 'operatePrivilege':
+      case 'createPrivilegeGroup':
+      case 'dropPrivilegeGroup':
+      case 'operatePrivilegeGroup':
+        this.#context.skipped(record, 'this version does not replicate it');
+        return;
+      default:
+        assertNever(record.operation);
+    }
+  }
+
+  async #onCollections(
+    record: OperationRecord,
+    run: (replica: CollectionReplica, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const replicas = record.collectionNames.flatMap((name) => {
+      const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
+      if (replica === undefined) this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
+      return replica === undefined ? [] : [replica];
+    });
+    await Promise.all(
+      replicas.map((replica) =>
+        replica.operation(record.endTick, record.operation, (signal) => run(replica, signal)),
+      ),
+    );
+  }
+
+  #inOrder(record: OperationRecord, body: () => Promise<void>): Promise<void> {
+    const lane = this.#databaseOperations.get(record.database) ?? new SerialLane();
+    this.#databaseOperations.set(record.database, lane);
+    return lane.run(body);
+  }
+
+  async #createDatabase(record: OperationRecord): Promise<void> {
+    const { target, databaseLane, onTarget } = this.#context;
+    await databaseLane(record.database).run(() =>
+      onTarget('createDatabase', (signal) => target.createDatabase(record.database, [], signal)),
+    );
+  }
+
+  async #dropDatabase(record: OperationRecord): Promise<void> {
+    const { target, registry, databaseLane, onTarget, signal } = this.#context;
+    const { database } = record;
+    const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
+    const earlier = registry.inDatabase(database).filter(before(record.endTick));
+    await Promise.all(earlier.map((replica) => replica.whenDropped(signal)));
+    await databaseLane(database).run(async () => {
+      // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
+      if (registry.inDatabase(database).length > 0) {
+        this.#context.skipped(record, `a later database ${database} is in use`);
+        return;
+      }
+      await onTarget('dropDatabase', (abort) => target.dropDatabase(database, abort));
+    });
+  }
+}

@@ -1,0 +1,91 @@
+import js from '@eslint/js';
+import prettier from 'eslint-config-prettier';
+import boundaries from 'eslint-plugin-boundaries';
+import tseslint from 'typescript-eslint';
+
+/**
+ * Who may import whom (ARCHITECTURE.md, "Layers"). Everything that is not allowed here is refused; a file that belongs to
+ * no element is refused as well, so that a new folder must be given its place.
+ */
+const elements = [
+  { type: 'shared', pattern: 'shared', mode: 'folder' },
+  { type: 'engine-entry', pattern: 'electron/engine/entry.ts', mode: 'file' },
+  { type: 'engine-host', pattern: 'electron/engine/host', mode: 'folder' },
+  { type: 'codec', pattern: 'electron/engine/codec', mode: 'folder' },
+  { type: 'source', pattern: 'electron/engine/source', mode: 'folder' },
+  { type: 'target', pattern: 'electron/engine/target', mode: 'folder' },
+  { type: 'errors', pattern: 'electron/engine/errors', mode: 'folder' },
+  { type: 'runtime', pattern: 'electron/engine/runtime', mode: 'folder' },
+  { type: 'task', pattern: 'electron/engine/task', mode: 'folder' },
+  { type: 'store', pattern: 'electron/core/store', mode: 'folder' },
+  { type: 'lab', pattern: 'electron/core/lab', mode: 'folder' },
+  { type: 'judge', pattern: 'electron/core/drill', mode: 'folder' },
+  { type: 'core', pattern: 'electron/core/**/*', mode: 'full' },
+  { type: 'test', pattern: 'test', mode: 'folder' },
+];
+
+/** element → the elements that it may import besides itself. */
+const layers = {
+  shared: [],
+  codec: ['shared'],
+  runtime: ['shared', 'errors'],
+  errors: ['shared'],
+  source: ['shared', 'runtime', 'errors', 'codec'],
+  target: ['shared', 'runtime', 'errors', 'codec', 'source'],
+  task: ['shared', 'codec', 'runtime', 'errors', 'source', 'target'],
+  'engine-host': ['shared', 'runtime'],
+  'engine-entry': ['shared', 'engine-host', 'runtime', 'source', 'target', 'task', 'store'],
+  store: ['shared'],
+  lab: ['shared'],
+  judge: ['shared'],
+  core: ['shared', 'engine-host', 'runtime', 'store', 'lab', 'judge'],
+  test: elements.map((element) => element.type),
+};
+
+const pure = ['electron/engine/codec/**/*.ts', 'electron/engine/task/write-plan.ts', 'electron/engine/task/tick-assembler.ts'];
+
+export default tseslint.config(
+  { ignores: ['out/', 'dist/', 'node_modules/'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: { allowDefaultProject: ['vitest.config.ts'] }, tsconfigRootDir: import.meta.dirname },
+    },
+    plugins: { boundaries },
+    settings: {
+      'boundaries/elements': elements,
+      'boundaries/include': ['electron/**/*.ts', 'shared/**/*.ts', 'test/**/*.ts'],
+      'import/resolver': { node: { extensions: ['.ts', '.js'] } },
+    },
+    rules: {
+      'boundaries/no-unknown-files': 'error',
+      'boundaries/element-types': [
+        'error',
+        {
+          default: 'disallow',
+          message: '${file.type} may not import ${dependency.type} (ARCHITECTURE.md, "Layers")',
+          rules: Object.entries(layers).map(([from, allow]) => ({ from: [from], allow: [from, ...allow] })),
+        },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+    },
+  },
+  { files: pure, rules: { 'no-restricted-imports': ['error', { patterns: ['node:*'] }] } },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-empty-function': 'off',
+    },
+  },
+  {
+    files: ['build/**/*.mjs', '*.js'],
+    languageOptions: { globals: { process: 'readonly', URL: 'readonly', console: 'readonly' } },
+  },
+  prettier,
+);
