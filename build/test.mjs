@@ -17,12 +17,21 @@ let code = 1;
 try {
   await ensureInstalled();
   await ensureBuilt();
-  const reporters = ['--reporter', isFull ? 'verbose' : 'default', '--reporter', 'json', '--outputFile.json', resultFile];
+  const reporters = [
+    '--reporter',
+    isFull ? 'verbose' : 'default',
+    '--reporter',
+    'json',
+    '--outputFile.json',
+    resultFile,
+  ];
   code = await run(nodeProgram(), [packageProgram('vitest', 'vitest'), 'run', ...reporters, ...args], {
     env: { ...process.env, LIFELINE_TEST_FULL: isFull ? '1' : '' },
   });
   if (existsSync(resultFile)) {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(resultFile, 'utf8'));
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
+      readFileSync(resultFile, 'utf8'),
+    );
     const failed = code !== 0 && numFailedTests === 0 ? 1 : numFailedTests;
     process.stdout.write(`${numPassedTests} passed, ${failed} failed, ${numPendingTests + numTodoTests} skipped\n`);
   }

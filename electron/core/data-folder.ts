@@ -13,8 +13,7 @@ export interface DataFolder {
 
 /** `LIFELINE_DATA_DIR`, or the platform's place for an application's data. Made when missing, for its owner only. */
 export function openDataFolder(chosen: string | undefined = process.env['LIFELINE_DATA_DIR']): DataFolder {
-  const directory =
-    chosen === undefined || chosen === '' ? envPaths('lifeline', { suffix: '' }).data : resolve(chosen);
+  const directory = chosen === undefined || chosen === '' ? envPaths('lifeline', { suffix: '' }).data : resolve(chosen);
   const tasksDirectory = join(directory, 'tasks');
   mkdirSync(tasksDirectory, { recursive: true, mode: 0o700 });
   return { directory, storeFile: join(directory, 'lifeline.sqlite'), tasksDirectory };

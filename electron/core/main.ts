@@ -17,7 +17,8 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('A whole number is needed, such as 20000.');
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('A whole number is needed, such as 20000.');
   return value;
 }
 

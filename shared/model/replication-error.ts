@@ -52,7 +52,12 @@ export class ReplicationError extends Error {
   readonly side: ErrorSide;
   readonly context: ErrorContext;
 
-  constructor(code: ErrorCode, side: ErrorSide, message: string, options?: { cause?: unknown; context?: ErrorContext }) {
+  constructor(
+    code: ErrorCode,
+    side: ErrorSide,
+    message: string,
+    options?: { cause?: unknown; context?: ErrorContext },
+  ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ReplicationError';
     this.code = code;

@@ -49,8 +49,6 @@ export interface StoredShard {
 export interface StoredChannel {
   readonly channel: PChannel;
   readonly checkpoint: Checkpoint;
-  /** The last message that stood in the log when the task was begun: collections born up to it are the catalogue's. */
-  readonly begunAfter: bigint;
 }
 
 export interface StoredTask {

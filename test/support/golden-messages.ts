@@ -20,7 +20,7 @@ type Json = Record<string, unknown>;
 /** Every value as JSON can hold it: 64-bit numbers as decimal strings, bytes as base64. */
 export function decodeAs(name: string, bytes: Uint8Array): Json {
   const type = messageType(name);
-  return type.toObject(type.decode(bytes), { longs: String, bytes: String, enums: Number }) as Json;
+  return type.toObject(type.decode(bytes), { longs: String, bytes: String, enums: Number });
 }
 
 export const encodeAs = (name: string, value: Json): Uint8Array => {

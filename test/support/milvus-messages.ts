@@ -4,7 +4,7 @@ import definitions from '@zilliz/milvus2-sdk-node/dist/milvus/proto-json/milvus.
 
 // A CommonJS module: Node hands over its exports, vitest what it exports as default.
 const json = 'default' in definitions ? definitions.default : definitions;
-const root = protobuf.Root.fromJSON(json as protobuf.INamespace);
+const root = protobuf.Root.fromJSON(json);
 root.resolveAll();
 
 /** `name` as in `milvus.proto.milvus.<name>`, or with its package, such as `schema.FieldData`. */

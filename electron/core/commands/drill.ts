@@ -5,15 +5,15 @@
 import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Listr, type ListrTaskWrapper } from 'listr2';
+import { Listr, type ListrTask, type ListrTaskWrapper } from 'listr2';
 import { pino } from 'pino';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
-import { compareClusters, type ComparisonReport } from '../drill/compare/compare-clusters.ts';
+import { compareClusters } from '../drill/compare/compare-clusters.ts';
 import { startLoad, type LoadResult } from '../drill/load/run-load.ts';
 import { formatReport, type DrillReport } from '../drill/report.ts';
-import { sabotageTarget, type Sabotage } from '../drill/sabotage.ts';
+import { sabotageTarget, type SabotageKind } from '../drill/sabotage.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 import { formatDuration } from '../services/status-lines.ts';
 import { TaskService } from '../services/task-service.ts';
@@ -29,138 +29,196 @@ export interface DrillOptions {
   readonly seed?: number;
   readonly wheel?: string;
   readonly logLevel: string;
-  readonly sabotage?: Sabotage;
+  readonly sabotage?: SabotageKind;
 }
 
-/** What the steps hand on to each other. */
-interface DrillState {
-  lab?: Lab;
-  tasks?: TaskService;
-  host?: EngineHost;
-  load?: LoadResult;
-  comparison?: ComparisonReport;
-  status?: TaskStatus;
-  readonly phases: { name: string; durationMs: number }[];
-}
+/** A line under a step, for its progress. */
+type Say = (text: string) => void;
 
-type Step = ListrTaskWrapper<DrillState, never, never>;
+/** One drill: its steps in order, each leaving behind what the next one needs. */
+class Drill {
+  readonly seed: number;
+  readonly #options: DrillOptions;
+  readonly #signal: AbortSignal;
+  readonly #startedAt = new Date();
+  readonly #phases: DrillReport['phases'] = [];
+  #lab: Lab | undefined;
+  #tasks: TaskService | undefined;
+  #host: EngineHost | undefined;
+  #load: LoadResult | undefined;
+  #loadStartedMs = 0;
+  #levelMs = 0;
+  #comparison: Awaited<ReturnType<typeof compareClusters>> | undefined;
+
+  constructor(options: DrillOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    this.seed = options.seed ?? randomInt(2 ** 31);
+  }
+
+  steps(): ListrTask[] {
+    const { sabotage } = this.#options;
+    return [
+      this.#step('Start two real Milvus clusters on this machine', (say) => this.#startLab(say)),
+      this.#step('Start the replication', (say) => this.#startTask(say)),
+      this.#step('Write a mixed load into the source', (say) => this.#runLoad(say)),
+      this.#step('Wait until the target is level', (say) => this.#awaitLevel(say)),
+      ...(sabotage === undefined
+        ? []
+        : [this.#step(`Sabotage the target (${sabotage})`, (say) => this.#sabotage(sabotage, say))]),
+      this.#step('Compare both sides by key and content', (say) => this.#compare(say)),
+    ];
+  }
+
+  /** `stopped` by the operator or by an error: then there is a sentence, and perhaps no comparison. */
+  report(failure: string | undefined): DrillReport {
+    const status = this.#host?.status;
+    const load = this.#load;
+    const comparison = this.#comparison;
+    const elapsedMs = this.#levelMs - this.#loadStartedMs;
+    const byKind = load?.operations ?? {};
+    const problem =
+      failure ?? (comparison?.equal === true ? undefined : (comparison?.summary ?? 'Nothing was compared.'));
+    return {
+      version: 1,
+      equal: problem === undefined,
+      startedAt: this.#startedAt.toISOString(),
+      durationMs: Date.now() - this.#startedAt.getTime(),
+      wal: this.#options.wal,
+      seed: this.seed,
+      rows: {
+        written: load?.rowsWritten ?? 0,
+        source: comparison?.rowsSource ?? 0,
+        target: comparison?.rowsTarget ?? 0,
+        ledger: comparison?.rowsLedger ?? 0,
+      },
+      operations: {
+        total: Object.values(byKind).reduce((sum, count) => sum + count, 0),
+        byKind,
+        unknown: load?.operationsUnknown ?? 0,
+      },
+      ...(status === undefined || status.lagMs.samples === 0
+        ? {}
+        : { lagMs: { p50: status.lagMs.p50, p99: status.lagMs.p99 } }),
+      ...(load === undefined || elapsedMs <= 0
+        ? {}
+        : { rowsPerSecond: Math.round((load.rowsWritten * 1000) / elapsedMs) }),
+      collections: comparison?.collections ?? [],
+      phases: this.#phases,
+      ...(problem === undefined ? {} : { failure: problem }),
+    };
+  }
+
+  async cleanUp(): Promise<void> {
+    await this.#tasks?.stopAll();
+    await this.#lab?.stop();
+  }
+
+  async #startLab(say: Say): Promise<void> {
+    this.#lab = await startLab({
+      purpose: 'throwaway',
+      wheelFile: this.#options.wheel,
+      signal: this.#signal,
+      onProgress: ({ message, fraction }) =>
+        say(fraction === undefined ? message : `${message} (${Math.floor(fraction * 100)} %)`),
+    });
+    say('Running. Until the drill ends, both listen on every interface of this machine, behind a generated password.');
+  }
+
+  async #startTask(say: Say): Promise<void> {
+    const lab = expected(this.#lab);
+    const { logLevel } = this.#options;
+    const logger = pino({ level: logLevel, base: null }, pino.destination(2));
+    this.#tasks = new TaskService({ storeFile: join(lab.directory, 'store.sqlite'), logLevel, logger });
+    const host = this.#tasks.start({ taskId: 'drill', source: lab.source.asSource, target: lab.target.asTarget });
+    this.#host = host;
+    await whenFollowing(host, this.#signal);
+    say('Following.');
+  }
+
+  async #runLoad(say: Say): Promise<void> {
+    const { rows, seconds } = this.#options;
+    const lab = expected(this.#lab);
+    const host = expected(this.#host);
+    this.#loadStartedMs = performance.now();
+    this.#load = await startLoad({
+      source: lab.source.asTarget.milvus,
+      rows,
+      seconds,
+      seed: this.seed,
+      ledgerFile: this.#ledgerFile(),
+      signal: this.#signal,
+      onProgress: ({ rowsInserted, rowsTotal }) =>
+        say(`${count(rowsInserted)} of ${count(rowsTotal)} rows inserted; ${written(host.status)}`),
+    });
+  }
+
+  async #awaitLevel(say: Say): Promise<void> {
+    const host = expected(this.#host);
+    const onStatus = (status: TaskStatus): void => say(written(status));
+    host.on('status', onStatus);
+    try {
+      await orTimeout(host.whenLevel(), this.#signal);
+    } finally {
+      host.off('status', onStatus);
+    }
+    this.#levelMs = performance.now();
+  }
+
+  async #sabotage(kind: SabotageKind, say: Say): Promise<void> {
+    const done = await sabotageTarget(kind, expected(this.#lab).target.asTarget.milvus, this.seed);
+    say(
+      `Row ${done.key} of ${done.database}.${done.collection}${done.field === undefined ? '' : `, field ${done.field}`}.`,
+    );
+  }
+
+  async #compare(say: Say): Promise<void> {
+    const lab = expected(this.#lab);
+    this.#comparison = await compareClusters({
+      source: lab.source.asTarget.milvus,
+      target: lab.target.asTarget.milvus,
+      ledgerFile: this.#ledgerFile(),
+      signal: this.#signal,
+      onProgress: ({ side, collectionsRead, collectionsTotal, rowsRead }) =>
+        say(`${side}: ${collectionsRead} of ${collectionsTotal} collections, ${count(rowsRead)} rows read`),
+    });
+    say(this.#comparison.summary);
+  }
+
+  #ledgerFile(): string {
+    return join(expected(this.#lab).directory, 'ledger.jsonl');
+  }
+
+  #step(title: string, run: (say: Say) => Promise<void>): ListrTask {
+    return {
+      title,
+      rendererOptions: { persistentOutput: true, outputBar: 1 },
+      task: async (_context, task: Pick<ListrTaskWrapper<unknown, never, never>, 'output'>): Promise<void> => {
+        const startedMs = performance.now();
+        let last = '';
+        await run((text) => {
+          if (text !== last) task.output = last = text;
+        });
+        this.#phases.push({ name: title, durationMs: Math.round(performance.now() - startedMs) });
+      },
+    } as ListrTask;
+  }
+}
 
 /** @returns the exit code: 0 only when both sides are equal. */
 export async function drill(options: DrillOptions, signal: AbortSignal): Promise<number> {
-  const startedAt = new Date();
-  const seed = options.seed ?? randomInt(2 ** 31);
-  const state: DrillState = { phases: [] };
+  const one = new Drill(options, signal);
   let failure: string | undefined;
   try {
-    await new Listr<DrillState>(stepsOf(options, seed, signal), {
-      ctx: state,
-      collectErrors: false,
-      rendererOptions: { collapseSubtasks: false, collapseErrors: true },
-      fallbackRendererOptions: { logTitleChange: false },
-    } as never).run();
-    if (state.comparison?.equal !== true) failure = state.comparison?.failure ?? 'The two sides were not compared.';
+    await new Listr(one.steps(), { fallbackRenderer: 'simple', collectErrors: false }).run();
   } catch (error) {
     failure = signal.aborted ? 'The drill was stopped.' : toReplicationError(error).message;
-  } finally {
-    await cleanUp(state);
   }
-  const report = toReport(options, seed, startedAt, state, failure);
+  const report = one.report(failure);
+  await one.cleanUp();
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
   process.stdout.write(`\n${formatReport(report)}\n`);
-  return failure === undefined ? 0 : 1;
-}
-
-function stepsOf(options: DrillOptions, seed: number, signal: AbortSignal) {
-  return [
-    step('Two real Milvus clusters on this machine', async (state, task) => {
-      state.lab = await startLab({
-        purpose: 'throwaway',
-        wheelFile: options.wheel,
-        signal,
-        onProgress: ({ message, fraction }) => {
-          task.output = fraction === undefined ? message : `${message} ${Math.floor(fraction * 100)} %`;
-        },
-      });
-      task.output = 'running; their ports are open to this network, behind a generated password, until the drill ends';
-    }),
-    step('Replication from the source to the target', async (state, task) => {
-      const { lab } = expectLab(state);
-      const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
-      state.tasks = new TaskService({ storeFile: join(lab.directory, 'store.sqlite'), logLevel: options.logLevel, logger });
-      const host = state.tasks.start({
-        taskId: 'drill',
-        source: lab.source.asSource,
-        target: lab.target.asTarget,
-        readBudgetBytes: 256 * 1024 * 1024,
-      });
-      state.host = host;
-      await whenFollowing(host, signal);
-      task.output = 'following';
-    }),
-    step('Mixed load on the source', async (state, task) => {
-      const { lab } = expectLab(state);
-      const onStatus = (status: TaskStatus): void => {
-        state.status = status;
-      };
-      state.host?.on('status', onStatus);
-      state.load = await startLoad({
-        source: lab.source.asTarget.milvus,
-        rows: options.rows,
-        seconds: options.seconds,
-        seed,
-        ledgerFile: join(lab.directory, 'ledger.jsonl'),
-        signal,
-        onProgress: (progress) => {
-          const behind = state.status === undefined ? '' : `, ${count(state.status.rowsWritten)} rows written to the target`;
-          task.output = `${count(progress.rows)} of ${count(options.rows)} rows, ${count(progress.operations)} operations${behind}`;
-        },
-      });
-      state.host?.off('status', onStatus);
-    }),
-    step('Until the target is level', async (state, task) => {
-      const { host } = state;
-      if (host === undefined) throw new ReplicationError('bug', 'internal', 'The task was not started.');
-      const startedMs = performance.now();
-      host.on('status', (status) => {
-        task.output = `${count(status.rowsWritten)} rows written, ${formatDuration(performance.now() - startedMs)}`;
-      });
-      await orTimeout(host.whenLevel(), signal);
-      state.status = host.status;
-    }),
-    ...(options.sabotage === undefined ? [] : [sabotageStep(options.sabotage, seed)]),
-    step('Comparison by key and content', async (state, task) => {
-      const { lab } = expectLab(state);
-      state.comparison = await compareClusters({
-        source: lab.source.asTarget.milvus,
-        target: lab.target.asTarget.milvus,
-        ledgerFile: join(lab.directory, 'ledger.jsonl'),
-        signal,
-        onProgress: (message) => {
-          task.output = message;
-        },
-      });
-      task.output = state.comparison.equal ? 'equal' : 'not equal';
-    }),
-  ];
-}
-
-function sabotageStep(kind: Sabotage, seed: number) {
-  return step(`Sabotage of the target (${kind})`, async (state, task) => {
-    task.output = await sabotageTarget(kind, expectLab(state).lab.target.asTarget.milvus, seed);
-  });
-}
-
-/** A step of the list, its duration noted. */
-function step(title: string, run: (state: DrillState, task: Step) => Promise<void>) {
-  return {
-    title,
-    rendererOptions: { persistentOutput: true },
-    task: async (state: DrillState, task: Step): Promise<void> => {
-      const startedMs = performance.now();
-      await run(state, task);
-      state.phases.push({ name: title, durationMs: Math.round(performance.now() - startedMs) });
-    },
-  };
+  return report.equal ? 0 : 1;
 }
 
 /** Resolves when the task follows. Rejects with what keeps it from it: in a drill nobody mends an address meanwhile. */
@@ -170,7 +228,7 @@ function whenFollowing(host: EngineHost, signal: AbortSignal): Promise<void> {
       if (status.state === 'following') resolve();
     });
     host.on('failed', reject);
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    signal.addEventListener('abort', () => reject(toReplicationError(signal.reason)), { once: true });
   });
 }
 
@@ -184,33 +242,20 @@ async function orTimeout(level: Promise<void>, signal: AbortSignal): Promise<voi
 
 function tooLate(signal: AbortSignal): ReplicationError {
   if (signal.aborted) return toReplicationError(signal.reason);
-  return new ReplicationError('timeout', 'target', `The target was not level ${formatDuration(LEVEL_TIMEOUT_MS)} after the load had ended.`);
+  return new ReplicationError(
+    'timeout',
+    'target',
+    `The target was not level ${formatDuration(LEVEL_TIMEOUT_MS)} after the load had ended. See the log with --log-level info.`,
+  );
 }
 
-async function cleanUp(state: DrillState): Promise<void> {
-  await state.tasks?.stopAll();
-  await state.lab?.stop();
-}
-
-function expectLab(state: DrillState): { lab: Lab } {
-  if (state.lab === undefined) throw new ReplicationError('bug', 'internal', 'The lab was not started.');
-  return { lab: state.lab };
-}
-
-function toReport(
-  options: DrillOptions,
-  seed: number,
-  startedAt: Date,
-  state: DrillState,
-  failure: string | undefined,
-): DrillReport {
-  void options;
-  void seed;
-  void startedAt;
-  void state;
-  void failure;
-  throw new ReplicationError('bug', 'internal', 'unfinished');
+/** What an earlier step has left behind. */
+function expected<T>(value: T | undefined): T {
+  if (value === undefined) throw new ReplicationError('bug', 'internal', 'A step of the drill ran before its turn.');
+  return value;
 }
 
 const numbers = new Intl.NumberFormat('en-US');
 const count = (value: number): string => numbers.format(value);
+const written = (status: TaskStatus | undefined): string =>
+  `${count(status?.rowsWritten ?? 0)} rows written to the target, ${count(status?.rowsDeleted ?? 0)} deleted`;

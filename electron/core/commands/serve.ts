@@ -19,13 +19,19 @@ export interface ServeOptions {
 }
 
 /** @returns the process's exit code. */
-export async function serve(options: ServeOptions, signal: AbortSignal, print: (line: string) => void): Promise<number> {
+export async function serve(
+  options: ServeOptions,
+  signal: AbortSignal,
+  print: (line: string) => void,
+): Promise<number> {
   const folder = openDataFolder(options.dataDir);
   const found = (await readdir(folder.tasksDirectory)).filter((name) => name.endsWith('.json')).sort();
   const files = [...found.map((name) => join(folder.tasksDirectory, name)), ...options.task];
   if (files.length === 0) {
     print('No protection yet. Try one on a pair of real servers on this machine (about a minute): npm start -- drill');
-    print(`Or describe your own in a task file (see the README), put it into ${folder.tasksDirectory}, and start again.`);
+    print(
+      `Or describe your own in a task file (see the README), put it into ${folder.tasksDirectory}, and start again.`,
+    );
     return 0;
   }
   const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));

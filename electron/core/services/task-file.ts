@@ -33,7 +33,9 @@ export async function readTaskFile(file: string): Promise<TaskFile> {
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = issue === undefined ? '' : z.core.toDotPath(issue.path);
-    throw invalid(`The task file ${file} does not fit at "${field}": ${issue?.message ?? 'unknown'}. Correct that field.`);
+    throw invalid(
+      `The task file ${file} does not fit at "${field}": ${issue?.message ?? 'unknown'}. Correct that field.`,
+    );
   }
   const isOpen = process.platform !== 'win32' && (mode & OTHERS_MAY_READ) !== 0;
   return {

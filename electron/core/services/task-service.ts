@@ -1,7 +1,7 @@
 /** The tasks that run in this process, each in a worker thread of its own. */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { EngineHost } from '../../engine/host/engine-host.ts';
-import type { TaskSpec } from '../../engine/host/task-messages.ts';
+import { taskSpecSchema, type TaskSpecInput } from '../../engine/host/task-messages.ts';
 import type { Logger } from '../../engine/runtime/logger.ts';
 
 export interface TaskServiceOptions {
@@ -19,9 +19,14 @@ export class TaskService {
   }
 
   /** Starts (or takes up again) a task. @throws alreadyExists when one of that name runs here. */
-  start(spec: TaskSpec): EngineHost {
+  start(input: TaskSpecInput): EngineHost {
+    const spec = taskSpecSchema.parse(input);
     if (this.#hosts.has(spec.taskId)) {
-      throw new ReplicationError('alreadyExists', 'config', `A task named ${spec.taskId} runs already. Give this one another name.`);
+      throw new ReplicationError(
+        'alreadyExists',
+        'config',
+        `A task named ${spec.taskId} runs already. Give this one another name.`,
+      );
     }
     const { storeFile, logLevel, logger } = this.#options;
     const host = new EngineHost({ spec, storeFile, logLevel }, logger);

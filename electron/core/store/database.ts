@@ -21,7 +21,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE channel (
     task_id TEXT NOT NULL, channel TEXT NOT NULL,
     epoch INTEGER NOT NULL, resume_kind TEXT NOT NULL, resume_ordinal TEXT NOT NULL, incarnation TEXT NOT NULL,
-    tick TEXT NOT NULL, begun_after TEXT NOT NULL,
+    tick TEXT NOT NULL,
     PRIMARY KEY (task_id, channel)
   ) STRICT;
   CREATE TABLE collection (

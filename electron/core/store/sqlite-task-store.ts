@@ -43,7 +43,6 @@ export class SqliteTaskStore implements TaskStore {
         channels: this.#all('SELECT * FROM channel WHERE task_id = ?').map((row): StoredChannel => ({
           channel: asPChannel(text(row, 'channel')),
           checkpoint: toCheckpoint(row),
-          begunAfter: BigInt(text(row, 'begun_after')),
         })),
         collections: this.#all('SELECT * FROM collection WHERE task_id = ?').map(toCollection),
         shards: this.#all('SELECT * FROM shard WHERE task_id = ?').map((row): StoredShard => ({
@@ -120,10 +119,16 @@ export class SqliteTaskStore implements TaskStore {
     this.#transaction('save checkpoints', () => {
       const current = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch'] ?? 0);
       if (epoch !== current) {
-        throw new ReplicationError('bug', 'store', `A checkpoint of epoch ${epoch} was refused: the task is in epoch ${current}.`);
+        throw new ReplicationError(
+          'bug',
+          'store',
+          `A checkpoint of epoch ${epoch} was refused: the task is in epoch ${current}.`,
+        );
       }
-      for (const [vchannel, checkpoint] of update.shards) this.#advance('shard', 'vchannel', vchannel, epoch, checkpoint);
-      for (const [channel, checkpoint] of update.channels) this.#advance('channel', 'channel', channel, epoch, checkpoint);
+      for (const [vchannel, checkpoint] of update.shards)
+        this.#advance('shard', 'vchannel', vchannel, epoch, checkpoint);
+      for (const [channel, checkpoint] of update.channels)
+        this.#advance('channel', 'channel', channel, epoch, checkpoint);
     });
   }
 
@@ -132,13 +137,16 @@ export class SqliteTaskStore implements TaskStore {
       this.#run('UPDATE task SET epoch = epoch + 1 WHERE task_id = ?', []);
       const epoch = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch']);
       for (const [vchannel, checkpoint] of update.shards) this.#write('shard', 'vchannel', vchannel, epoch, checkpoint);
-      for (const [channel, checkpoint] of update.channels) this.#write('channel', 'channel', channel, epoch, checkpoint);
+      for (const [channel, checkpoint] of update.channels)
+        this.#write('channel', 'channel', channel, epoch, checkpoint);
       return epoch;
     });
   }
 
   #advance(table: 'shard' | 'channel', key: string, name: string, epoch: number, checkpoint: Checkpoint): void {
-    const row = this.#database.prepare(`SELECT * FROM ${table} WHERE task_id = ? AND ${key} = ?`).get(this.#taskId, name);
+    const row = this.#database
+      .prepare(`SELECT * FROM ${table} WHERE task_id = ? AND ${key} = ?`)
+      .get(this.#taskId, name);
     // A shard whose collection was dropped meanwhile has no checkpoint any more.
     if (row === undefined) return;
     const stored = toCheckpoint(row);
@@ -146,9 +154,14 @@ export class SqliteTaskStore implements TaskStore {
     const movesBack =
       checkpoint.tick < stored.tick || (isSameLog && compareResumePoints(checkpoint.resume, stored.resume) < 0);
     if (Number(row['epoch']) === epoch && (movesBack || !isSameLog)) {
-      throw new ReplicationError('bug', 'store', `The checkpoint of ${name} was about to move back, which would repeat changes. It was refused.`, {
-        context: { stored: stored.tick.toString(), offered: checkpoint.tick.toString() },
-      });
+      throw new ReplicationError(
+        'bug',
+        'store',
+        `The checkpoint of ${name} was about to move back, which would repeat changes. It was refused.`,
+        {
+          context: { stored: stored.tick.toString(), offered: checkpoint.tick.toString() },
+        },
+      );
     }
     this.#write(table, key, name, epoch, checkpoint);
   }
@@ -165,9 +178,9 @@ export class SqliteTaskStore implements TaskStore {
   #insertChannel(channel: StoredChannel): void {
     const { resume, tick } = channel.checkpoint;
     this.#run(
-      `INSERT INTO channel (task_id, channel, epoch, resume_kind, resume_ordinal, incarnation, tick, begun_after)
-       VALUES (?, ?, (SELECT epoch FROM task WHERE task_id = ?1), ?, ?, ?, ?, ?)`,
-      [channel.channel, resume.kind, resume.ordinal.toString(), resume.incarnation, tick.toString(), channel.begunAfter.toString()],
+      `INSERT INTO channel (task_id, channel, epoch, resume_kind, resume_ordinal, incarnation, tick)
+       VALUES (?, ?, (SELECT epoch FROM task WHERE task_id = ?1), ?, ?, ?, ?)`,
+      [channel.channel, resume.kind, resume.ordinal.toString(), resume.incarnation, tick.toString()],
     );
   }
 
@@ -258,7 +271,10 @@ function text(row: Row, column: string): string {
 function toCheckpoint(row: Row): Checkpoint {
   const kind = text(row, 'resume_kind') === 'after' ? 'after' : 'at';
   const ordinal = asOrdinal(BigInt(text(row, 'resume_ordinal')));
-  return { resume: { kind, ordinal, incarnation: text(row, 'incarnation') }, tick: asTimeTick(BigInt(text(row, 'tick'))) };
+  return {
+    resume: { kind, ordinal, incarnation: text(row, 'incarnation') },
+    tick: asTimeTick(BigInt(text(row, 'tick'))),
+  };
 }
 
 function toCollection(row: Row): StoredCollection {

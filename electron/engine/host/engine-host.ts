@@ -67,7 +67,9 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     this.#worker = worker;
     this.#failure = undefined;
     worker.on('message', (message: FromWorker) => this.#receive(message));
-    worker.on('error', (error) => this.#logger.error({ taskId: this.taskId, err: error }, "The task's thread failed."));
+    worker.on('error', (error: unknown) =>
+      this.#logger.error({ taskId: this.taskId, err: error }, "The task's thread failed."),
+    );
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
         this.#worker = undefined;
@@ -135,7 +137,9 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
   }
 
   #rejectLevelRequests(): void {
-    const error = this.#failure ?? new ReplicationError('unknown', 'internal', "The task's thread ended before the task was level.");
+    const error =
+      this.#failure ??
+      new ReplicationError('unknown', 'internal', "The task's thread ended before the task was level.");
     for (const answer of this.#levelRequests.values()) answer.reject(error);
     this.#levelRequests.clear();
   }

@@ -7,7 +7,9 @@ import { READ_BUDGET_BYTES_DEFAULT } from '../runtime/read-budget.ts';
 
 /** Everything a task needs, connections with their secrets included; it is handed over, never stored. */
 export const taskSpecSchema = z.strictObject({
-  taskId: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'A task name is made of a-z, 0-9 and "-", at most 64 characters.'),
+  taskId: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'A task name is made of a-z, 0-9 and "-", at most 64 characters.'),
   source: sourceConnectionSchema,
   target: targetConnectionSchema,
   readBudgetBytes: z.number().int().positive().default(READ_BUDGET_BYTES_DEFAULT),

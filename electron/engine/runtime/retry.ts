@@ -42,7 +42,7 @@ export async function retrying<T>(
       randomize: true,
       signal,
       shouldRetry: ({ error, retryDelay }) => {
-        const failure = error as ReplicationError;
+        const failure = toReplicationError(error);
         if (!isRetriedAutomatically(failure)) return false;
         observer.blocked(failure, retryDelay);
         return true;

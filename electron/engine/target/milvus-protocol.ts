@@ -117,7 +117,7 @@ function service(): protobuf.Service {
   if (cachedService === undefined) {
     // A CommonJS module: Node hands over its exports, other loaders what it exports as default.
     const json = 'default' in definitions ? definitions.default : definitions;
-    const root = protobuf.Root.fromJSON(json as protobuf.INamespace);
+    const root = protobuf.Root.fromJSON(json);
     root.resolveAll();
     cachedService = root.lookupService(SERVICE);
   }

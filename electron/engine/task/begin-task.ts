@@ -1,8 +1,9 @@
 /**
  * A task's first minute: who the source is, what it holds, and where in the log each shard's history begins.
  *
- * The order is what makes it safe: first the end of every channel is noted, then the catalogue is read. A collection
- * that is born in between is either in the catalogue or in the log behind the noted end, so it is never overlooked.
+ * The order is what makes it safe: first the end of every channel is noted, then the catalogue is read. A collection is in
+ * the log before it is in the catalogue, so one that the catalogue does not show yet stands behind the noted end, or some
+ * messages before it: the channel's news begin that much earlier (`birth-registrar.ts` sorts out what is read twice).
  */
 import { asVChannel, type PChannel } from '../../../shared/model/ids.ts';
 import { asOrdinal, ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
@@ -31,7 +32,9 @@ export async function readSourceIdentity(
 /** @throws sourceChanged when the source is not the one that the task was begun with. */
 export function assertSameSource(stored: SourceIdentity, found: SourceIdentity): void {
   const differences = [
-    stored.etcdClusterId === found.etcdClusterId ? '' : `etcd cluster ${found.etcdClusterId} instead of ${stored.etcdClusterId}`,
+    stored.etcdClusterId === found.etcdClusterId
+      ? ''
+      : `etcd cluster ${found.etcdClusterId} instead of ${stored.etcdClusterId}`,
     stored.rootPath === found.rootPath ? '' : `root path ${found.rootPath} instead of ${stored.rootPath}`,
     stored.walKind === found.walKind ? '' : `a ${found.walKind} log instead of ${stored.walKind}`,
     stored.walIdentity === found.walIdentity ? '' : 'another log',
@@ -44,7 +47,11 @@ export function assertSameSource(stored: SourceIdentity, found: SourceIdentity):
   );
 }
 
-export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdentity): Promise<Omit<StoredTask, 'epoch' | 'droppedPartitions'>> {
+export async function firstState(
+  catalog: Catalog,
+  wal: Wal,
+  source: SourceIdentity,
+): Promise<Omit<StoredTask, 'epoch' | 'droppedPartitions'>> {
   const dataChannels = await wal.listDataChannels();
   if (dataChannels.length === 0) {
     throw new ReplicationError(
@@ -71,24 +78,28 @@ export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdent
   return { source, channels, collections, shards };
 }
 
-/** The channel's history up to its end is the catalogue's business; its own news begin behind it. */
-function newsFromEnd(channel: PChannel, { latest, incarnation }: ChannelBounds): StoredChannel {
-  return { channel, checkpoint: { resume: { kind: 'after', ordinal: latest, incarnation }, tick: TIME_TICK_ZERO }, begunAfter: latest };
+/** More than a channel can take in the time between a birth's message and its entry in the catalogue (11 ms, seen). */
+const NEWS_OVERLAP_MESSAGES = 256n;
+
+/** The channel's history is the catalogue's business; its own news begin shortly before its end. */
+function newsFromEnd(channel: PChannel, { earliest, latest, incarnation }: ChannelBounds): StoredChannel {
+  const overlapped = latest - NEWS_OVERLAP_MESSAGES;
+  const before = overlapped < earliest - 1n ? earliest - 1n : overlapped;
+  return storedChannel(channel, asOrdinal(before), incarnation);
 }
 
 /** All operations that are still kept: those of collections that no longer exist are skipped by name and time. */
-function newsFromBeginning(channel: PChannel, { earliest, latest, incarnation }: ChannelBounds): StoredChannel {
-  const before = earliest > 0n ? asOrdinal(earliest - 1n) : ORDINAL_NONE;
-  return { channel, checkpoint: { resume: { kind: 'after', ordinal: before, incarnation }, tick: TIME_TICK_ZERO }, begunAfter: latest };
+function newsFromBeginning(channel: PChannel, { earliest, incarnation }: ChannelBounds): StoredChannel {
+  return storedChannel(channel, asOrdinal(earliest - 1n), incarnation);
 }
 
 /** A channel that came into being after the task: all of it is news. */
 export function newChannel(channel: PChannel, { incarnation }: ChannelBounds): StoredChannel {
-  return {
-    channel,
-    checkpoint: { resume: { kind: 'after', ordinal: ORDINAL_NONE, incarnation }, tick: TIME_TICK_ZERO },
-    begunAfter: ORDINAL_NONE,
-  };
+  return storedChannel(channel, ORDINAL_NONE, incarnation);
+}
+
+function storedChannel(channel: PChannel, after: MessageOrdinal, incarnation: string): StoredChannel {
+  return { channel, checkpoint: { resume: { kind: 'after', ordinal: after, incarnation }, tick: TIME_TICK_ZERO } };
 }
 
 export function toStoredCollection(collection: CatalogCollection): StoredCollection {

@@ -3,7 +3,12 @@
  * every tick passes each shard's batch on to its lane. Only the loop; order is the assembler's, effects are the lanes'.
  */
 import type { PChannel, VChannel } from '../../../shared/model/ids.ts';
-import { compareResumePoints, ORDINAL_NONE, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
+import {
+  compareResumePoints,
+  ORDINAL_NONE,
+  type MessageOrdinal,
+  type ResumePoint,
+} from '../../../shared/model/position.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredChannel } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
@@ -36,8 +41,6 @@ export interface FollowerContext {
 
 export class ChannelFollower implements BudgetMember {
   readonly channel: PChannel;
-  /** The last message that stood in the channel when the task was begun. */
-  readonly begunAfter: bigint;
   /** Messages up to here may have been applied by an earlier run. */
   readonly doubtfulUntil: MessageOrdinal;
   readonly #context: FollowerContext;
@@ -53,7 +56,6 @@ export class ChannelFollower implements BudgetMember {
   constructor(context: FollowerContext, stored: StoredChannel, doubtfulUntil: MessageOrdinal) {
     this.#context = context;
     this.channel = stored.channel;
-    this.begunAfter = stored.begunAfter;
     this.doubtfulUntil = doubtfulUntil;
     this.#start = stored.checkpoint.resume;
     this.#newsTick = stored.checkpoint.tick;
@@ -99,7 +101,10 @@ export class ChannelFollower implements BudgetMember {
   /** Every change up to message `ordinal` is confirmed by the target, in every shard of the channel. */
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
     const isLevel = (lane: ShardLane): boolean => lane.confirmed.resume.ordinal >= ordinal;
-    return this.#conditions.until(() => this.#lastOrdinal >= ordinal && [...this.#lanes.values()].every(isLevel), signal);
+    return this.#conditions.until(
+      () => this.#lastOrdinal >= ordinal && [...this.#lanes.values()].every(isLevel),
+      signal,
+    );
   }
 
   laneChanged(): void {
@@ -217,7 +222,9 @@ export class ChannelFollower implements BudgetMember {
       'malformedMessage',
       'wal',
       `A message of the source's log cannot be read (${what}, byte ${offset} of message ${message.ordinal} in ${this.channel}). Reading of this channel stops before it; report this message.`,
-      { context: { channel: this.channel, ordinal: message.ordinal.toString(), offset, bytes: message.payload.length } },
+      {
+        context: { channel: this.channel, ordinal: message.ordinal.toString(), offset, bytes: message.payload.length },
+      },
     );
   }
 }

@@ -22,9 +22,18 @@ export class CollectionRegistry {
     return this.#byId.values();
   }
 
-  /** The collection that bore the name at that time. */
+  /**
+   * The collection that bore the name at that time: the youngest that was born by then. (An older one may not have been
+   * dropped here yet, although the source had done so.)
+   */
   aliveAt(database: string, name: string, tick: TimeTick): CollectionReplica | undefined {
-    return this.#named(database, name).find((replica) => replica.isAliveAt(tick));
+    const youngest = this.#named(database, name)
+      .filter((replica) => replica.createTick <= tick)
+      .reduce<CollectionReplica | undefined>(
+        (best, replica) => (best === undefined || replica.createTick > best.createTick ? replica : best),
+        undefined,
+      );
+    return youngest?.isAliveAt(tick) === true ? youngest : undefined;
   }
 
   /** Earlier collections of the same name whose copies are not yet gone. */

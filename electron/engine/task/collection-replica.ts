@@ -18,6 +18,7 @@ import { isHeld, hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
 import { Conditions, orAborted, type SerialLane } from '../runtime/waiting.ts';
+import type { CatalogPartition } from '../source/catalog/catalog.ts';
 import type { CollectionAddress, Target } from '../target/target.ts';
 import { CollectionWriter } from './collection-writer.ts';
 import type { LogEntry } from './log-entry.ts';
@@ -44,6 +45,8 @@ export interface ReplicaContext {
   called(name: string): void;
   /** Rows that the source stamped with `tick` were confirmed. */
   rowsConfirmed(tick: TimeTick): void;
+  /** The collection is on the target, or a partition of it is gone: the catalogue may hold partitions to be made. */
+  partitionsWanted(): void;
   /** Its copy is gone for good. */
   dropped(replica: CollectionReplica): void;
   /** The collection stops; the others go on. */
@@ -149,6 +152,7 @@ export class CollectionReplica implements LaneOwner {
     this.#ready ??= this.#makeReady().then(() => {
       this.#isReady = true;
       this.#conditions.changed();
+      this.#context.partitionsWanted();
     });
     return this.#ready;
   }
@@ -180,7 +184,22 @@ export class CollectionReplica implements LaneOwner {
       .finally(() => this.#operations.delete(pending));
   }
 
-  async apply(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
+  /**
+   * Partitions that the catalogue shows. They are made on the target unless their drop has been applied already. Not yet on
+   * the target itself, the collection asks again later.
+   */
+  async addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
+    try {
+      for (const { id, name } of partitions) {
+        if (!this.#isReady || this.#phase !== 'created') return;
+        if (!this.#droppedPartitions.has(id)) await this.#ensurePartition(name);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) this.fail(error);
+    }
+  }
+
+  async applyEntries(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
     let released = 0;
     try {
       if (!this.#isReady) {
@@ -193,7 +212,8 @@ export class CollectionReplica implements LaneOwner {
       for (let index = 0; index < entries.length;) {
         const end = endOfGroup(entries, index);
         const group = entries.slice(index, end);
-        lane.reached(group[0]!.beginTick);
+        const [first] = group;
+        if (first !== undefined) lane.reached(first.beginTick);
         await this.#applyGroup(lane, group);
         for (const entry of group) this.#context.release(entry);
         index = released = end;
@@ -234,7 +254,9 @@ export class CollectionReplica implements LaneOwner {
 
   status(): CollectionStatus {
     const awaited = this.#barriers.awaited();
-    const confirmed = this.vchannels.map((vchannel) => timeTickToMs(this.#lanes.get(vchannel)?.confirmed.tick ?? TIME_TICK_ZERO));
+    const confirmed = this.vchannels.map((vchannel) =>
+      timeTickToMs(this.#lanes.get(vchannel)?.confirmed.tick ?? TIME_TICK_ZERO),
+    );
     return {
       id: this.id.toString(),
       database: this.address.database,
@@ -298,13 +320,16 @@ export class CollectionReplica implements LaneOwner {
       this.#context.store.addDroppedPartition(this.id, id);
       this.#droppedPartitions.add(id);
       this.#knownPartitions.delete(name);
+      this.#context.partitionsWanted();
     };
     await lane.waitFor(this.#barriers.arrive(`partition ${id}`, tick, lane.vchannel, drop));
   }
 
   async #ensurePartition(name: string): Promise<void> {
     if (name === '' || hasPartitionKey(this.schema) || this.#knownPartitions.has(name)) return;
-    await this.#onTarget('createPartition', (signal) => this.#context.target.createPartition(this.address, name, signal));
+    await this.#onTarget('createPartition', (signal) =>
+      this.#context.target.createPartition(this.address, name, signal),
+    );
     this.#knownPartitions.add(name);
   }
 
@@ -312,7 +337,9 @@ export class CollectionReplica implements LaneOwner {
     const { target, store } = this.#context;
     const { database } = this.address;
     await this.#context.databaseLane(database).run(async () => {
-      const found = await this.#onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal));
+      const found = await this.#onTarget('describeCollection', (signal) =>
+        target.describeCollection(this.address, signal),
+      );
       if (this.#phase === 'created') {
         if (found === undefined || found.id !== this.#targetId) throw this.#targetChanged(found === undefined);
         for (const partition of found.partitions) this.#knownPartitions.add(partition);
@@ -327,7 +354,9 @@ export class CollectionReplica implements LaneOwner {
         }
         await this.#onTarget('createCollection', (signal) => this.#create(origin, signal));
       }
-      const made = found ?? (await this.#onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal)));
+      const made =
+        found ??
+        (await this.#onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal)));
       if (made === undefined) throw this.#targetChanged(true);
       for (const partition of made.partitions) this.#knownPartitions.add(partition);
       this.#targetId = made.id;
@@ -368,7 +397,9 @@ export class CollectionReplica implements LaneOwner {
   async #finishDrop(): Promise<void> {
     const { target, store } = this.#context;
     await this.#context.databaseLane(this.address.database).run(async () => {
-      const found = await this.#onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal));
+      const found = await this.#onTarget('describeCollection', (signal) =>
+        target.describeCollection(this.address, signal),
+      );
       // By identity: a later collection of the same name is not ours to drop.
       if (found !== undefined && found.id === this.#targetId) {
         await this.#onTarget('dropCollection', (signal) => target.dropCollection(this.address, signal));

@@ -73,13 +73,12 @@ export class OperationExecutor {
   ): Promise<void> {
     const replicas = record.collectionNames.flatMap((name) => {
       const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
-      if (replica === undefined) this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
+      if (replica === undefined)
+        this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
       return replica === undefined ? [] : [replica];
     });
     await Promise.all(
-      replicas.map((replica) =>
-        replica.operation(record.endTick, record.operation, (signal) => run(replica, signal)),
-      ),
+      replicas.map((replica) => replica.operation(record.endTick, record.operation, (signal) => run(replica, signal))),
     );
   }
 
@@ -90,25 +89,27 @@ export class OperationExecutor {
   }
 
   async #createDatabase(record: OperationRecord): Promise<void> {
-    const { target, databaseLane, onTarget } = this.#context;
-    await databaseLane(record.database).run(() =>
-      onTarget('createDatabase', (signal) => target.createDatabase(record.database, [], signal)),
-    );
+    const { target } = this.#context;
+    await this.#context
+      .databaseLane(record.database)
+      .run(() =>
+        this.#context.onTarget('createDatabase', (signal) => target.createDatabase(record.database, [], signal)),
+      );
   }
 
   async #dropDatabase(record: OperationRecord): Promise<void> {
-    const { target, registry, databaseLane, onTarget, signal } = this.#context;
+    const { target, registry, signal } = this.#context;
     const { database } = record;
     const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
     const earlier = registry.inDatabase(database).filter(before(record.endTick));
     await Promise.all(earlier.map((replica) => replica.whenDropped(signal)));
-    await databaseLane(database).run(async () => {
+    await this.#context.databaseLane(database).run(async () => {
       // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
       if (registry.inDatabase(database).length > 0) {
         this.#context.skipped(record, `a later database ${database} is in use`);
         return;
       }
-      await onTarget('dropDatabase', (abort) => target.dropDatabase(database, abort));
+      await this.#context.onTarget('dropDatabase', (abort) => target.dropDatabase(database, abort));
     });
   }
 }

@@ -16,7 +16,7 @@ export type LaneActivity = 'idle' | 'working' | 'waiting' | 'stopped';
 
 export interface LaneOwner {
   /** Applies entries of one tick in order. Rejects when the shard cannot go on. */
-  apply(lane: ShardLane, entries: readonly LogEntry[]): Promise<void>;
+  applyEntries(lane: ShardLane, entries: readonly LogEntry[]): Promise<void>;
   /** The lane's progress or activity changed. */
   laneChanged(lane: ShardLane): void;
   /** All up to the checkpoint is confirmed by the target. */
@@ -122,7 +122,7 @@ export class ShardLane {
     this.#setActivity('working');
     try {
       for (let batch = this.#queue.shift(); batch !== undefined; batch = this.#queue.shift()) {
-        if (batch.entries.length > 0) await this.#owner.apply(this, batch.entries);
+        if (batch.entries.length > 0) await this.#owner.applyEntries(this, batch.entries);
         if (this.#isStopped()) return;
         this.#confirm(batch.checkpoint);
       }

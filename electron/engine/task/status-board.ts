@@ -1,6 +1,6 @@
 /** Gathers what a task can say of itself: counters, lag, troubles by place, notices. */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import type { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { CollectionStatus, TaskState, TaskStatus, Trouble } from '../../../shared/model/task-status.ts';
 import { timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import type { OperationName, WalRecord } from '../codec/records.ts';
@@ -72,7 +72,7 @@ export class StatusBoard {
   async whenFailed(signal: AbortSignal): Promise<never> {
     const failure = (): ReplicationError | undefined => this.#failure?.error ?? this.#collectionFailure;
     await this.#failures.until(() => failure() !== undefined, signal);
-    throw failure();
+    throw failure() ?? new ReplicationError('bug', 'internal', 'A failure was announced and then gone.');
   }
 
   called(name: string): void {

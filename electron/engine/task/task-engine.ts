@@ -5,7 +5,13 @@
 import type { CollectionId, PChannel, VChannel } from '../../../shared/model/ids.ts';
 import type { MessageOrdinal, ResumePoint } from '../../../shared/model/position.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
-import type { StoredChannel, StoredCollection, StoredShard, StoredTask, TaskStore } from '../../../shared/model/task-state.ts';
+import type {
+  StoredChannel,
+  StoredCollection,
+  StoredShard,
+  StoredTask,
+  TaskStore,
+} from '../../../shared/model/task-state.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import { decodeRecord } from '../codec/decode.ts';
@@ -19,9 +25,9 @@ import type { Catalog } from '../source/catalog/catalog.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import type { Target } from '../target/target.ts';
 import { assertSameSource, firstState, newChannel, readSourceIdentity, toStoredCollection } from './begin-task.ts';
+import { BirthRegistrar } from './birth-registrar.ts';
 import { ChannelFollower, type FollowerContext } from './channel-follower.ts';
 import { CheckpointTracker } from './checkpoint-tracker.ts';
-import { collectionFromLog } from './collection-from-log.ts';
 import { CollectionRegistry } from './collection-registry.ts';
 import { CollectionReplica, type ReplicaContext } from './collection-replica.ts';
 import type { LogEntry } from './log-entry.ts';
@@ -59,7 +65,10 @@ export class TaskEngine {
   /** Ends everything at once: the caller's stop, or a failure that the task cannot survive. */
   readonly #end = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #births: BirthRegistrar;
+  readonly #catalogReadings = new SerialLane();
   #operations: OperationFollower | undefined;
+  #isReadingDue = false;
   #tracker: CheckpointTracker | undefined;
   #etcdClusterId = '';
 
@@ -68,6 +77,7 @@ export class TaskEngine {
     this.#parts = parts;
     this.#budget = new ReadBudget(options.budgetBytes);
     this.#board = new StatusBoard(parts.clock);
+    this.#births = new BirthRegistrar(parts.catalog, parts.wal, parts.logger);
   }
 
   status(): TaskStatus {
@@ -125,6 +135,7 @@ export class TaskEngine {
           await follower.whenConfirmed(latest, stop);
         }),
       );
+      await this.#catalogReadings.run(() => this.#readCatalog());
     })();
     await Promise.race([level, failure]);
   }
@@ -152,14 +163,15 @@ export class TaskEngine {
     this.#etcdClusterId = stored.source.etcdClusterId;
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
     await this.#takeUp(stored);
-    catalog.watch(() => this.#guard(this.#addNewChannels()), this.#end.signal);
+    catalog.watch(() => this.#catalogChanged(), this.#end.signal);
   }
 
   async #takeUp(stored: StoredTask): Promise<void> {
     const { wal } = this.#parts;
     const operationChannel = await wal.operationChannel();
     for (const channel of stored.channels) {
-      if (channel.channel === operationChannel) this.#operations = new OperationFollower(this.#operationContext(), channel);
+      if (channel.channel === operationChannel)
+        this.#operations = new OperationFollower(this.#operationContext(), channel);
       else await this.#addFollower(channel);
     }
     for (const collection of stored.collections) {
@@ -200,6 +212,37 @@ export class TaskEngine {
     }
   }
 
+  #catalogChanged(): void {
+    this.#births.changed();
+    // One reading at a time, and one more for all the changes that came while it ran.
+    if (this.#isReadingDue) return;
+    this.#isReadingDue = true;
+    this.#guard(
+      this.#catalogReadings.run(() => {
+        this.#isReadingDue = false;
+        return this.#readCatalog();
+      }),
+    );
+  }
+
+  /**
+   * What only the catalogue tells: channels that are new, and partitions, whose creation 2.3.5 does not write into the
+   * log. Nothing is ever removed for being absent here.
+   */
+  async #readCatalog(): Promise<void> {
+    const snapshot = await retrying(
+      async () => {
+        await this.#addNewChannels();
+        return this.#parts.catalog.snapshot();
+      },
+      this.#end.signal,
+      this.#board.observer('catalog'),
+    );
+    await Promise.all(
+      snapshot.collections.map((collection) => this.#registry.get(collection.id)?.addPartitions(collection.partitions)),
+    );
+  }
+
   #addReplica(collection: StoredCollection, stored?: Pick<StoredTask, 'droppedPartitions'>): CollectionReplica {
     const droppedPartitions = (stored?.droppedPartitions ?? [])
       .filter((partition) => partition.collectionId === collection.id)
@@ -230,18 +273,25 @@ export class TaskEngine {
     follower.addLane(lane);
   }
 
-  /** The log says that a collection was created: see `begin-task.ts` for those that are older than the task. */
-  async #collectionBorn(record: CreateCollectionRecord, follower: ChannelFollower, ordinal: MessageOrdinal): Promise<void> {
-    const { store, catalog } = this.#parts;
+  async #collectionBorn(
+    record: CreateCollectionRecord,
+    follower: ChannelFollower,
+    ordinal: MessageOrdinal,
+  ): Promise<void> {
+    const { store } = this.#parts;
     if (this.#dropped.has(record.collectionId)) return;
     let replica = this.#registry.get(record.collectionId);
     if (replica === undefined) {
-      const known = await catalog.collection(record.collectionId);
-      // Older than the task and gone by now: its drop may stand in the part of the log that is not read.
-      if (known === undefined && ordinal <= follower.begunAfter) return;
-      const stored = known === undefined ? collectionFromLog(record) : toStoredCollection(known);
-      replica = this.#registry.get(record.collectionId);
+      const found = await retrying(
+        () => this.#births.find(record, follower.channel, this.#end.signal),
+        this.#end.signal,
+        this.#board.observer('catalog'),
+      );
+      if (found === undefined) return;
+      // Another shard's message may have been first, while this one asked.
+      replica = this.#registry.get(found.id);
       if (replica === undefined) {
+        const stored = toStoredCollection(found);
         store.addCollection(stored);
         replica = this.#addReplica(stored);
       }
@@ -295,7 +345,8 @@ export class TaskEngine {
       signal: this.#end.signal,
       whenDue: (tick: TimeTick) => this.#whenDue(tick),
       execute: (record: OperationRecord) => executor.execute(record),
-      channelConfirmed: (name: PChannel, resume: ResumePoint, tick: TimeTick) => this.#channelConfirmed(name, resume, tick),
+      channelConfirmed: (name: PChannel, resume: ResumePoint, tick: TimeTick) =>
+        this.#channelConfirmed(name, resume, tick),
       messageRead: (record: WalRecord, bytes: number) => this.#messageRead(record, bytes),
     };
   }
@@ -317,6 +368,7 @@ export class TaskEngine {
       called: (name) => this.#board.called(name),
       rowsConfirmed: (tick) => this.#board.rowsConfirmed(tick),
       dropped: (replica) => this.#forget(replica),
+      partitionsWanted: () => this.#catalogChanged(),
       failed: (_replica, error) => this.#board.collectionFailed(error),
       notice: (text) => this.#board.notice(text),
     };
@@ -339,7 +391,8 @@ export class TaskEngine {
   async #contentOf(lane: ShardLane, entry: LogEntry): Promise<WalRecord> {
     if (entry.content !== undefined) return entry.content;
     const follower = this.#followerOf.get(lane.vchannel);
-    if (follower === undefined) throw new ReplicationError('bug', 'internal', `No channel is known for ${lane.vchannel}.`);
+    if (follower === undefined)
+      throw new ReplicationError('bug', 'internal', `No channel is known for ${lane.vchannel}.`);
     const { channel } = follower;
     const message = await retrying(
       () => this.#parts.wal.readAt(channel, entry.ordinal, this.#end.signal),
@@ -348,7 +401,11 @@ export class TaskEngine {
     );
     const record = decodeRecord(message.payload);
     if (record.kind === 'malformed') {
-      throw new ReplicationError('malformedMessage', 'wal', `Message ${entry.ordinal} of ${channel} reads differently the second time: ${record.what}. Report this.`);
+      throw new ReplicationError(
+        'malformedMessage',
+        'wal',
+        `Message ${entry.ordinal} of ${channel} reads differently the second time: ${record.what}. Report this.`,
+      );
     }
     return record;
   }
@@ -378,13 +435,19 @@ export class TaskEngine {
   #messageRead(record: WalRecord, bytes: number): void {
     const isNew = this.#board.messageRead(record, bytes);
     if (isNew && record.kind === 'unknown') {
-      this.#parts.logger.warn({ messageType: record.messageType }, 'A message of an unknown type is in the log; it is counted and not applied.');
+      this.#parts.logger.warn(
+        { messageType: record.messageType },
+        'A message of an unknown type is in the log; it is counted and not applied.',
+      );
     }
   }
 
   #skipped(record: OperationRecord, reason: string): void {
     this.#board.skipped(record.operation);
-    this.#parts.logger.info({ operation: record.operation, collections: record.collectionNames, reason }, 'An operation was skipped.');
+    this.#parts.logger.info(
+      { operation: record.operation, collections: record.collectionNames, reason },
+      'An operation was skipped.',
+    );
   }
 
   #databaseLane(database: string): SerialLane {
@@ -412,6 +475,9 @@ export class TaskEngine {
 }
 
 function channelGone(channel: PChannel): ReplicationError {
-  return new ReplicationError('channelsNotFound', 'wal', `The channel ${channel} is no longer followed. Check the source's log.`);
+  return new ReplicationError(
+    'channelsNotFound',
+    'wal',
+    `The channel ${channel} is no longer followed. Check the source's log.`,
+  );
 }
-

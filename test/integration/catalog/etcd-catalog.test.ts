@@ -25,18 +25,22 @@ let milvus: MilvusClient;
 let endpoint: EtcdEndpoint;
 let catalog: Catalog;
 
+/** Whoever was opened is closed, the last one first, even when the start failed half-way. */
+const opened: (() => Promise<unknown>)[] = [];
+
 beforeAll(async () => {
   lab = await startLab({ purpose: 'throwaway' });
+  opened.unshift(() => lab.stop());
   const { address, username, password } = lab.source.asTarget.milvus;
   milvus = new MilvusClient({ address, username: username ?? '', password: password ?? '' });
+  opened.unshift(() => milvus.closeConnection());
   endpoint = lab.source.asSource.etcd;
   catalog = openEtcdCatalog(endpoint);
+  opened.unshift(() => catalog.close());
 });
 
 afterAll(async () => {
-  await catalog?.close();
-  await milvus?.closeConnection();
-  await lab?.stop();
+  for (const close of opened) await close();
 });
 
 async function find(name: string): Promise<CatalogCollection | undefined> {
@@ -122,8 +126,8 @@ describe('a schema of the catalog', () => {
       );
     });
     client.close();
-    const status = decodeAs('common.Status', answer);
-    return { code: Number(status['code'] ?? 0), reason: String(status['reason'] ?? '') };
+    const status = decodeAs('common.Status', answer) as { code?: number; reason?: string };
+    return { code: status.code ?? 0, reason: status.reason ?? '' };
   }
 
   test('is taken by another server once its generated keys are off, and refused as it stands', async () => {

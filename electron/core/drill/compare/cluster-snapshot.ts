@@ -43,7 +43,7 @@ export interface SnapshotProgress {
 }
 
 /** The server waits for its clock at every strong read; a few at once share that wait. */
-const COLLECTIONS_AT_ONCE = 4;
+const COLLECTIONS_AT_ONCE = 6;
 /** A load takes 3 s on a quiet machine. */
 const LOAD_TIMEOUT_MS = 60_000;
 const LOAD_PROBE_INTERVAL_MS = 100;

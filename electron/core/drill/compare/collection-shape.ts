@@ -70,7 +70,8 @@ export async function describeCollection(connection: MilvusConnection, name: Col
     description: schema.description,
     shards: description.shards_num,
     consistencyLevel: description.consistency_level,
-    properties: parametersText(description.properties),
+    // Whose copy a collection is stands in a property of ours, on the copy alone.
+    properties: parametersText(description.properties.filter(({ key }) => !key.startsWith('lifeline.'))),
     partitions,
     hasPartitionKey,
     indexes: await describeIndexes(connection, name),
@@ -114,7 +115,10 @@ async function describeIndexes(
 ): Promise<readonly string[]> {
   let answer: { index_descriptions: readonly IndexDescription[] };
   try {
-    answer = (await connection.call('DescribeIndex', { db_name: database, collection_name: collection })) as typeof answer;
+    answer = (await connection.call('DescribeIndex', {
+      db_name: database,
+      collection_name: collection,
+    })) as typeof answer;
   } catch (error) {
     // The server calls it an error when there is no index (2.3.5: "index not found[collection=...]").
     if (error instanceof ReplicationError && /index (not found|doesn't exist)/i.test(error.message)) return [];

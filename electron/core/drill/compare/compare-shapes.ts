@@ -41,7 +41,8 @@ function compareFields(source: readonly FieldShape[], target: readonly FieldShap
       );
     }
     // Generated on the source and kept as they are on the target is how a replica has to be; the reverse is not.
-    if (other.isGenerated) differences.push(`The target generates ${field.name} itself, so it cannot keep the source's keys.`);
+    if (other.isGenerated)
+      differences.push(`The target generates ${field.name} itself, so it cannot keep the source's keys.`);
   }
   return differences;
 }

@@ -60,7 +60,8 @@ function namesOf(source: ClusterSnapshot, target: ClusterSnapshot, expected: Exp
   const names = new Map<string, CollectionName>();
   for (const [key, { database, collection }] of expected?.collections ?? []) names.set(key, { database, collection });
   for (const { collections, unreadable } of [source, target]) {
-    for (const [key, { shape }] of collections) names.set(key, { database: shape.database, collection: shape.collection });
+    for (const [key, { shape }] of collections)
+      names.set(key, { database: shape.database, collection: shape.collection });
     for (const [key, { database, collection }] of unreadable) names.set(key, { database, collection });
   }
   return names;

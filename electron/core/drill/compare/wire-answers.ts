@@ -45,7 +45,7 @@ export interface WireColumn {
     readonly double_data?: ScalarData;
     readonly string_data?: ScalarData;
     readonly json_data?: ScalarData;
-    readonly array_data?: ScalarData;
+    readonly array_data?: ScalarData & { readonly element_type?: string };
   };
   readonly vectors?: {
     readonly dim: string;

@@ -12,6 +12,9 @@ export type DrillSide = 'source' | 'target';
 /** A load of a collection takes 3 s on a quiet machine; ten times that on a busy one. */
 export const CALL_TIMEOUT_MS = 30_000;
 
+/** A server that is there answers its first call in a fraction of this. */
+const CONNECT_TIMEOUT_MS = 4_000;
+
 export interface MilvusConnection {
   readonly side: DrillSide;
   readonly client: MilvusClient;
@@ -20,25 +23,51 @@ export interface MilvusConnection {
   close(): Promise<void>;
 }
 
-/** Throws `unreachable` or `unauthenticated`. The caller closes. */
+/**
+ * Throws `unreachable`, `timeout`, `unauthenticated` or what else the first call shows, within some seconds. The caller
+ * closes.
+ */
 export async function openMilvus(endpoint: MilvusEndpoint, side: DrillSide): Promise<MilvusConnection> {
   const client = new MilvusClient(clientConfig(endpoint));
+  const call = async (method: string, request: object, timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> => {
+    const answer = await checked(
+      side,
+      method,
+      promisify(client.channelPool, method, request, timeoutMs) as Promise<unknown>,
+    );
+    if (statusOf(answer) !== undefined) return answer;
+    // The library turns gRPC's "unimplemented" into an empty success.
+    throw new ReplicationError('unsupported', side, `The ${side} does not know the call ${method}. Is it a Milvus?`);
+  };
   try {
-    await client.connectPromise;
-    await checked(side, 'connect', client.listDatabases());
+    await checked(side, 'connect', client.connectPromise as Promise<unknown>);
+    await call('ListDatabases', {}, CONNECT_TIMEOUT_MS);
   } catch (error) {
     await client.closeConnection();
-    throw asReplicationError(side, 'connect', error);
+    throw connectFailure(endpoint, side, asReplicationError(side, 'connect', error));
   }
   return {
     side,
     client,
-    call: (method, request) =>
-      checked(side, method, promisify(client.channelPool, method, request, CALL_TIMEOUT_MS) as Promise<unknown>),
+    call,
     close: async () => {
       await client.closeConnection();
     },
   };
+}
+
+function connectFailure({ address }: MilvusEndpoint, side: DrillSide, failure: ReplicationError): ReplicationError {
+  const isRefusedLogin = failure.code === 'unauthenticated' || /auth check failure/i.test(failure.message);
+  const isGone = failure.code === 'unreachable' || failure.code === 'timeout';
+  if (!isRefusedLogin && !isGone) return failure;
+  return new ReplicationError(
+    isRefusedLogin ? 'unauthenticated' : failure.code,
+    side,
+    isRefusedLogin
+      ? `The ${side} at ${address} refused the user name or password. Check both.`
+      : `The ${side} cannot be reached at ${address}. Check the address, and that the server is running.`,
+    { cause: failure },
+  );
 }
 
 function clientConfig(endpoint: MilvusEndpoint): ClientConfig {

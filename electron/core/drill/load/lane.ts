@@ -22,8 +22,10 @@ export interface WritePlace {
 
 export interface LaneOptions {
   readonly rows: number;
-  /** 0: as fast as possible. */
+  /** The time for all rows, from `startedMs` on; 0: as fast as possible. */
   readonly seconds: number;
+  /** By `performance.now()`. Preparation counts: a lane catches up with its pace afterwards. */
+  readonly startedMs: number;
   readonly random: Random;
   readonly signal: AbortSignal;
   /** Ordered by `atShare`. */
@@ -42,9 +44,8 @@ const UPSERT_ROWS_MAX = 60;
 const DELETE_ROWS_MAX = 30;
 
 export async function runLane(options: LaneOptions): Promise<void> {
-  const { rows, seconds, random, signal, onRowsInserted } = options;
+  const { rows, seconds, startedMs, random, signal, onRowsInserted } = options;
   const events = [...options.events];
-  const startedMs = performance.now();
   let inserted = 0;
 
   const runEvents = async (share: number): Promise<void> => {

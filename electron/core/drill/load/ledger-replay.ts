@@ -117,7 +117,8 @@ type Place = { readonly database: string; readonly collection: string };
 
 function partitionsOf(collections: Map<string, ExpectedCollection>, { database, collection }: Place) {
   const expected = collections.get(collectionKey(database, collection));
-  if (expected === undefined) throw new Error(`The ledger writes to ${database}.${collection}, which it never created.`);
+  if (expected === undefined)
+    throw new Error(`The ledger writes to ${database}.${collection}, which it never created.`);
   return expected.partitions;
 }
 

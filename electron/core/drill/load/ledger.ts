@@ -5,9 +5,8 @@
  * An operation whose answer never came stands in it with the outcome `unknown`: it may or may not have happened.
  * The last line is `end`; a ledger without it was cut off, and proves nothing.
  */
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { once } from 'node:events';
 import { z } from 'zod';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 
@@ -43,8 +42,20 @@ const keyAndHash = z.tuple([z.string(), z.string()]);
 
 const entrySchema = z.discriminatedUnion('op', [
   z.object({ op: z.literal('start'), version: z.literal(1), seed: z.int() }),
-  z.object({ op: z.enum(['insert', 'upsert']), ...place, partition: z.string(), rows: z.array(keyAndHash), ...outcome }),
-  z.object({ op: z.literal('delete'), ...place, partition: z.string(), keys: z.array(z.string()).readonly(), ...outcome }),
+  z.object({
+    op: z.enum(['insert', 'upsert']),
+    ...place,
+    partition: z.string(),
+    rows: z.array(keyAndHash),
+    ...outcome,
+  }),
+  z.object({
+    op: z.literal('delete'),
+    ...place,
+    partition: z.string(),
+    keys: z.array(z.string()).readonly(),
+    ...outcome,
+  }),
   z.object({ op: z.enum(['createPartition', 'dropPartition']), ...place, partition: z.string(), ...outcome }),
   z.object({
     op: z.enum(['createCollection', 'dropCollection', 'createIndex', 'load', 'release', 'flush']),
@@ -57,42 +68,42 @@ const entrySchema = z.discriminatedUnion('op', [
 export type LedgerEntry = z.infer<typeof entrySchema>;
 export type Outcome = 'acknowledged' | 'unknown';
 /** An operation before its outcome is known. */
-export type LedgerOperation = Exclude<LedgerEntry, { op: 'start' | 'end' }> extends infer Entry
-  ? Entry extends { outcome: Outcome; ackMs: number }
-    ? Omit<Entry, 'outcome' | 'ackMs'>
-    : never
-  : never;
+export type LedgerOperation =
+  Exclude<LedgerEntry, { op: 'start' | 'end' }> extends infer Entry
+    ? Entry extends { outcome: Outcome; ackMs: number }
+      ? Omit<Entry, 'outcome' | 'ackMs'>
+      : never
+    : never;
 
+/**
+ * Writes through, line by line, before anything else happens: what was acknowledged is in the file even when the process
+ * is killed at the next instant. A line per batch makes that cheap.
+ */
 export class LedgerWriter {
-  readonly #stream: WriteStream;
-  #failure: Error | undefined;
+  #descriptor: number | undefined;
 
-  /** Creates the file anew, readable by its owner only. */
+  /** Creates the file anew, readable by its owner only. Throws `storeFailed`, as all methods do. */
   constructor(file: string) {
-    this.#stream = createWriteStream(file, { mode: 0o600 });
-    this.#stream.on('error', (error) => {
-      this.#failure = error;
-    });
+    this.#descriptor = attempt('written', () => openSync(file, 'w', 0o600));
   }
 
-  async write(entry: LedgerEntry): Promise<void> {
-    if (this.#failure === undefined && !this.#stream.write(`${JSON.stringify(entry)}\n`)) await once(this.#stream, 'drain');
-    if (this.#failure !== undefined) throw ledgerFailed('written', this.#failure);
+  write(entry: LedgerEntry): void {
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined) throw ledgerFailed('written', new Error('The ledger is closed.'));
+    attempt('written', () => writeFileSync(descriptor, `${JSON.stringify(entry)}\n`));
   }
 
   /** Writes the last line and closes the file. */
-  async end(): Promise<void> {
-    await this.write({ op: 'end' });
-    await this.close();
+  end(): void {
+    this.write({ op: 'end' });
+    this.close();
   }
 
-  /** Closes the file as it is: a ledger without its last line. */
-  async close(): Promise<void> {
-    if (this.#stream.closed) return;
-    const closed = once(this.#stream, 'close');
-    this.#stream.end();
-    await closed;
-    if (this.#failure !== undefined) throw ledgerFailed('written', this.#failure);
+  /** Closes the file as it is: a ledger without its last line. May be called twice. */
+  close(): void {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) attempt('written', () => closeSync(descriptor));
   }
 }
 
@@ -110,7 +121,20 @@ export async function* readLedger(file: string): AsyncGenerator<LedgerEntry> {
   }
 }
 
+function attempt<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw ledgerFailed(what, error);
+  }
+}
+
 const ledgerFailed = (what: string, cause: unknown): ReplicationError =>
-  new ReplicationError('storeFailed', 'store', `The drill's ledger cannot be ${what}. Check the disk and start the drill again.`, {
-    cause,
-  });
+  new ReplicationError(
+    'storeFailed',
+    'store',
+    `The drill's ledger cannot be ${what}. Check the disk and start the drill again.`,
+    {
+      cause,
+    },
+  );

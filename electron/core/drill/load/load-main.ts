@@ -10,9 +10,12 @@ import { runWorkload } from './workload.ts';
 /** Often enough for a bar that moves, seldom enough to cost nothing. */
 const PROGRESS_INTERVAL_MS = 200;
 
-const send = (answer: LoadAnswer): void => {
-  process.send?.(answer);
-};
+/** Resolves when the message is on its way, so that a last one is not lost with the channel. */
+const send = (answer: LoadAnswer): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(answer, () => resolve());
+  });
 
 async function run({ source, rows, seconds, seed, ledgerFile }: LoadRequest): Promise<void> {
   const startedMs = performance.now();
@@ -25,10 +28,10 @@ async function run({ source, rows, seconds, seed, ledgerFile }: LoadRequest): Pr
     const elapsedMs = performance.now() - startedMs;
     if (elapsedMs - reportedMs < PROGRESS_INTERVAL_MS && rowsInserted < rows) return;
     reportedMs = elapsedMs;
-    send({ kind: 'progress', progress: { rowsInserted, rowsTotal: rows, elapsedMs: Math.round(elapsedMs) } });
+    void send({ kind: 'progress', progress: { rowsInserted, rowsTotal: rows, elapsedMs: Math.round(elapsedMs) } });
   };
   try {
-    await ledger.write({ op: 'start', version: 1, seed });
+    ledger.write({ op: 'start', version: 1, seed });
     const connection = await openMilvus(source, 'source');
     try {
       const session = new SourceSession(connection, ledger, stopping.signal);
@@ -38,12 +41,11 @@ async function run({ source, rows, seconds, seed, ledgerFile }: LoadRequest): Pr
       stopping.abort();
       await connection.close();
     }
-    await ledger.end();
-  } catch (error) {
-    await ledger.close();
-    throw error;
+    ledger.end();
+  } finally {
+    ledger.close();
   }
-  send({ kind: 'done', durationMs: Math.round(performance.now() - startedMs) });
+  await send({ kind: 'done', durationMs: Math.round(performance.now() - startedMs) });
 }
 
 process.once('message', (request: LoadRequest) => {

@@ -149,7 +149,11 @@ export class LoadedCollection {
     const first = this.#keysMade.get(partition) ?? 0;
     this.#keysMade.set(partition, first + count);
     const makeKey = this.blueprint.key === 'int64' ? int64Key : varcharKey;
-    await this.#writeRows('insert', Array.from({ length: count }, (_, n) => makeKey(first + n)), partition);
+    await this.#writeRows(
+      'insert',
+      Array.from({ length: count }, (_, n) => makeKey(first + n)),
+      partition,
+    );
   }
 
   /** Writes new content under living keys, as many as there are, at most `count`. */
@@ -186,19 +190,20 @@ export class LoadedCollection {
   async #insertGenerated(count: number, partition: string): Promise<void> {
     const data = Array.from({ length: count }, () => makeRow(this.blueprint, undefined, this.#random));
     const keysOf = (answer: GeneratedKeys): readonly string[] => answer.IDs?.int_id?.data ?? [];
-    const answer = await this.#session.perform<GeneratedKeys>(
-      (acknowledged) => ({
-        op: 'insert',
-        ...this.#place,
-        partition,
-        rows: keysOf(acknowledged).map((key, n) => [key, this.#hash(data[n] ?? {}, key)]),
-      }),
+    const answer = await this.#session.performAnswered(
+      'insert',
       () =>
         this.#session.connection.client.insert({
           ...this.#names,
           ...this.#partitionRequest(partition),
           data: data as never,
         }) as Promise<GeneratedKeys>,
+      (acknowledged) => ({
+        op: 'insert',
+        ...this.#place,
+        partition,
+        rows: keysOf(acknowledged).map((key, n) => [key, this.#hash(data[n] ?? {}, key)]),
+      }),
     );
     this.#aliveIn(partition).add(keysOf(answer));
   }
@@ -239,7 +244,9 @@ const keyField = ({ key }: CollectionBlueprint) => ({
   name: KEY_FIELD,
   is_primary_key: true,
   autoID: key === 'generated',
-  ...(key === 'varchar' ? { data_type: DataType.VarChar, max_length: VARCHAR_BYTES_MAX } : { data_type: DataType.Int64 }),
+  ...(key === 'varchar'
+    ? { data_type: DataType.VarChar, max_length: VARCHAR_BYTES_MAX }
+    : { data_type: DataType.Int64 }),
 });
 
 const fieldRequest = ({ name, type, elementType, dimensions, isPartitionKey }: FieldBlueprint) => ({

@@ -32,7 +32,7 @@ const TEXTS: readonly [string, ...string[]] = [
  * Milvus' own expressions cannot name it (seen on 2.3.5: "value out of range").
  */
 export function int64Key(n: number): string {
-  const first = [INT64_MAX, -INT64_MAX, 0n, -1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n][n];
+  const first = [INT64_MAX - 1n, -INT64_MAX, 0n, -1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n][n];
   // An odd factor maps 64 bits onto 64 bits one to one, so that the keys spread over the whole range without repeating.
   return (first ?? BigInt.asIntN(64, BigInt(n) * 0x9e3779b97f4a7c15n)).toString();
 }
@@ -50,7 +50,8 @@ export function makeRow(blueprint: CollectionBlueprint, key: string | undefined,
   for (const field of blueprint.fields) row[field.name] = fieldValue(field, key ?? '', random);
   if (!blueprint.isDynamic) return row;
   if (random.next() < 0.7) row['channel'] = random.pick(['web', 'phone', '店铺']);
-  if (random.next() < 0.3) row['extra'] = { nested: [1, 'two', { three: random.below(1000) }], note: random.pick(TEXTS) };
+  if (random.next() < 0.3)
+    row['extra'] = { nested: [1, 'two', { three: random.below(1000) }], note: random.pick(TEXTS) };
   // The library copies the rows of dynamic collections through JSON, which turns -0 into 0: do it first, so that what is
   // hashed is what is sent (its utils/Data.js, buildDynamicRow, 3.0.6).
   return JSON.parse(JSON.stringify(row)) as Row;

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { asReplicationError, checked, isOutcomeUnknown, type MilvusConnection } from '../content/milvus-client.ts';
-import type { LedgerEntry, LedgerOperation, LedgerWriter, Outcome } from './ledger.ts';
+import type { LedgerEntry, LedgerOperation, LedgerWriter, OperationKind, Outcome } from './ledger.ts';
 
 /** How long a source that has gone away (a restart) is waited for before the load gives up. */
 const SOURCE_RETURN_TIMEOUT_MS = 60_000;
@@ -23,10 +23,19 @@ export class SourceSession {
    * Carries out an operation that later ones build on. Every failure is thrown: after a lost answer the load could not
    * know what to do next.
    */
-  async perform<T>(operation: LedgerOperation | ((answer: T) => LedgerOperation), call: () => Promise<T>): Promise<T> {
+  async perform(operation: LedgerOperation, call: () => Promise<unknown>): Promise<void> {
+    await this.performAnswered(operation.op, call, () => operation);
+  }
+
+  /** The same for an operation that is only known with its answer: an insert whose keys the server makes. */
+  async performAnswered<T>(
+    action: OperationKind,
+    call: () => Promise<T>,
+    operationOf: (answer: T) => LedgerOperation,
+  ): Promise<T> {
     this.signal.throwIfAborted();
-    const answer = await checked(this.connection.side, nameOf(operation), call());
-    await this.#write(typeof operation === 'function' ? operation(answer) : operation, 'acknowledged');
+    const answer = await checked(this.connection.side, action, call());
+    this.#write(operationOf(answer), 'acknowledged');
     return answer;
   }
 
@@ -41,16 +50,16 @@ export class SourceSession {
     } catch (error) {
       const failure = asReplicationError(this.connection.side, operation.op, error);
       if (!isOutcomeUnknown(failure)) throw failure;
-      await this.#write(operation, 'unknown');
+      this.#write(operation, 'unknown');
       await this.#sourceReturns(failure);
       return 'unknown';
     }
-    await this.#write(operation, 'acknowledged');
+    this.#write(operation, 'acknowledged');
     return 'acknowledged';
   }
 
-  async #write(operation: LedgerOperation, outcome: Outcome): Promise<void> {
-    await this.#ledger.write({ ...operation, outcome, ackMs: Date.now() } as LedgerEntry);
+  #write(operation: LedgerOperation, outcome: Outcome): void {
+    this.#ledger.write({ ...operation, outcome, ackMs: Date.now() } as LedgerEntry);
   }
 
   async #sourceReturns(lost: ReplicationError): Promise<void> {
@@ -67,6 +76,3 @@ export class SourceSession {
     }
   }
 }
-
-const nameOf = (operation: unknown): string =>
-  typeof operation === 'function' ? 'insert' : (operation as LedgerOperation).op;

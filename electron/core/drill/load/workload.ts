@@ -37,6 +37,7 @@ export async function runWorkload(session: SourceSession, random: Random, option
     { name: 'stock', share: 0.25, plan: stockLane },
   ];
   let rowsLeft = options.rows;
+  const startedMs = performance.now();
   const lanes = plans.map(async ({ name, share, plan }, index) => {
     const rows = index === plans.length - 1 ? rowsLeft : Math.round(options.rows * share);
     rowsLeft -= rows;
@@ -46,6 +47,7 @@ export async function runWorkload(session: SourceSession, random: Random, option
     await runLane({
       rows,
       seconds: options.seconds,
+      startedMs,
       random: laneRandom,
       signal: session.signal,
       events,

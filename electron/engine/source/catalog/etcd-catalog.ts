@@ -11,7 +11,7 @@ import { asCollectionId, type CollectionId } from '../../../../shared/model/ids.
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyEtcdError, isCompacted } from '../../errors/classify-etcd.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
-import { assembleCollection, assembleDatabases, createdCollections, type KeyedValue } from './assemble.ts';
+import { assembleCollection, assembleDatabases, createdCollections, isDropped, type KeyedValue } from './assemble.ts';
 import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { DATABASE_KEYS, findMetaPaths } from './find-root-paths.ts';
@@ -58,7 +58,7 @@ class EtcdCatalog implements Catalog {
     return this.#classified(() => this.#unlessCompacted(() => this.#snapshot()));
   }
 
-  async collection(id: CollectionId): Promise<CatalogCollection | undefined> {
+  async collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined> {
     return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
   }
 
@@ -94,29 +94,38 @@ class EtcdCatalog implements Catalog {
     return { revision: BigInt(revision), databases, collections };
   }
 
-  async #collection(id: CollectionId): Promise<CatalogCollection | undefined> {
-    const { databases, revision } = await this.#databases();
-    for (const database of databases) {
+  async #collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined> {
+    const { databases, databaseIds, revision } = await this.#databases();
+    let isGone = false;
+    for (const databaseId of databaseIds) {
       const entry = await this.#client.get(
-        this.#key(`root-coord/database/collection-info/${database.id}/${id}`),
+        this.#key(`root-coord/database/collection-info/${databaseId}/${id}`),
         revision,
       );
-      const [found] = entry === undefined ? [] : createdCollections([entry]);
+      if (entry === undefined) continue;
+      const [found] = createdCollections([entry]);
       // A collection that was moved to another database leaves a tombstone in the old one.
+      isGone ||= isDropped(entry);
       if (found === undefined || asCollectionId(found.info.id) !== id) continue;
       const partitions = await this.#client.all(this.#key(`root-coord/partitions/${id}/`), revision);
       const fields = await this.#client.all(this.#key(`root-coord/fields/${id}/`), revision);
       return assembleCollection(found, databases, partitions, fields);
     }
-    return undefined;
+    return isGone ? 'gone' : undefined;
   }
 
   /** The databases, and the revision at which all else is to be read. Every Milvus has at least `default`. */
-  async #databases(): Promise<{ databases: readonly CatalogDatabase[]; revision: string }> {
+  async #databases(): Promise<{
+    databases: readonly CatalogDatabase[];
+    /** Those of dropped databases too, whose collections may still be listed. */
+    databaseIds: readonly string[];
+    revision: string;
+  }> {
     const { revision } = await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1, keysOnly: true });
     const entries = await this.#client.all(this.#key(DATABASE_KEYS), revision);
     if (entries.length === 0) throw await this.#rootPathNotFound();
-    return { databases: assembleDatabases(entries), revision };
+    const databaseIds = entries.map(({ key }) => key.slice(key.lastIndexOf('/') + 1));
+    return { databases: assembleDatabases(entries), databaseIds, revision };
   }
 
   async #rootPathNotFound(): Promise<ReplicationError> {
@@ -170,9 +179,10 @@ class EtcdCatalog implements Catalog {
         onChange();
       };
       const error = await this.#client.watch(prefixes, report, signal);
-      if (signal.aborted) return;
+      // Only an abort ends it without an error.
+      if (error === undefined) return;
       this.#logger.warn(
-        { cause: error?.message, backoffMs },
+        { cause: error.message, backoffMs },
         "The watch on the source's catalog ended; it is set up again.",
       );
       await delay(backoffMs, undefined, { signal }).catch(() => undefined);

@@ -136,7 +136,10 @@ export class EtcdClient {
           } else if (answer.events.length > 0) onChange();
         });
         signal.addEventListener('abort', abort, { once: true });
-        if (signal.aborted) return abort();
+        if (signal.aborted) {
+          abort();
+          return;
+        }
         for (const prefix of prefixes) {
           const range = Range.prefix(prefix);
           stream.write({ create_request: { key: range.start, range_end: range.end } });

@@ -91,6 +91,8 @@ export interface MsgPosition {
 /** Milvus' states differ by message: a database that is there has 1, a collection or a partition 0 (live 2.3.5). */
 export const DATABASE_CREATED = 1;
 export const COLLECTION_CREATED = 0;
+/** From here on (Dropping 2, Dropped 3) it has ended. */
+export const COLLECTION_DROPPING = 2;
 export const PARTITION_CREATED = 0;
 
 /** What a key holds that Milvus has deleted but keeps (milvus internal/metastore/kv/rootcoord, 2.3: the tombstone). */
@@ -99,13 +101,14 @@ const TOMBSTONE = Uint8Array.of(0xe2, 0x9b, 0xbc);
 export const isTombstone = (value: Uint8Array): boolean =>
   value.length === TOMBSTONE.length && TOMBSTONE.every((byte, index) => value[index] === byte);
 
-function reader<T>(name: string): (bytes: Uint8Array) => T {
+function read(name: string, bytes: Uint8Array): unknown {
   const type = root.lookupType(name);
-  return (bytes) => type.toObject(type.decode(bytes), { longs: BigInt, defaults: true, arrays: true }) as T;
+  return type.toObject(type.decode(bytes), { longs: BigInt, defaults: true, arrays: true });
 }
 
 /** Each throws protobufjs' error on malformed bytes. */
-export const readDatabaseInfo = reader<DatabaseInfo>('DatabaseInfo');
-export const readCollectionInfo = reader<CollectionInfo>('CollectionInfo');
-export const readPartitionInfo = reader<PartitionInfo>('PartitionInfo');
-export const readMsgPosition = reader<MsgPosition>('MsgPosition');
+export const readDatabaseInfo = (bytes: Uint8Array): DatabaseInfo => read('DatabaseInfo', bytes) as DatabaseInfo;
+export const readCollectionInfo = (bytes: Uint8Array): CollectionInfo =>
+  read('CollectionInfo', bytes) as CollectionInfo;
+export const readPartitionInfo = (bytes: Uint8Array): PartitionInfo => read('PartitionInfo', bytes) as PartitionInfo;
+export const readMsgPosition = (bytes: Uint8Array): MsgPosition => read('MsgPosition', bytes) as MsgPosition;

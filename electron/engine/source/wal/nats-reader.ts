@@ -28,8 +28,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import { abortable } from './abortable.ts';
 import { positionLost } from './continuity.ts';
 import type { NatsSession } from './nats-session.ts';
-import { readPullStatus } from './nats-pull-status.ts';
-import type { PullStatus } from './nats-pull-status.ts';
+import { readPullStatus, sequenceOf, sizeOnTheWire } from './nats-wire.ts';
+import type { PullStatus } from './nats-wire.ts';
 import type { WalMessage, WalReader } from './wal.ts';
 
 /** The smallest messages (17 bytes of a time tick) cost about 120 bytes of a request, so this rarely counts. */
@@ -334,17 +334,3 @@ export class NatsReader implements WalReader {
     this.#wake?.();
   }
 }
-
-/**
- * The stream sequence out of the reply subject, which is `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream
- * sequence>.…`, in newer servers with domain and account before the stream (ADR-15). `undefined` for anything else.
- */
-function sequenceOf(reply: string): bigint | undefined {
-  const tokens = reply.split('.');
-  if (tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined;
-  const token = tokens[tokens.length === 9 ? 5 : 7];
-  return token !== undefined && /^\d+$/.test(token) ? BigInt(token) : undefined;
-}
-
-/** As the server counts a request's bytes: subject, reply subject, headers and payload (loopAndGatherMsgs). */
-const sizeOnTheWire = (message: Msg): number => (message as Msg & { size(): number }).size();

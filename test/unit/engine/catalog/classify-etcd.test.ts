@@ -112,7 +112,7 @@ describe('classifyEtcdError', () => {
   });
 
   // From etcd's and grpc-js' sources; not captured.
-  test.each([
+  const fromSources: readonly (readonly [error: Error, code: string])[] = [
     [new GRPCUnavailableError('14 UNAVAILABLE: etcdserver: no leader'), 'notReady'],
     [new GRPCUnavailableError('14 UNAVAILABLE: etcdserver: leader changed'), 'notReady'],
     [new GRPCResourceExhastedError('8 RESOURCE_EXHAUSTED: etcdserver: too many requests'), 'rateLimited'],
@@ -127,7 +127,8 @@ describe('classifyEtcdError', () => {
       ),
       'timeout',
     ],
-  ])('%s', (error, code) => {
+  ];
+  test.each(fromSources)('%s', (error, code) => {
     expect(classify(error).code).toBe(code);
   });
 

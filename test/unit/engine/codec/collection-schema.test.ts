@@ -10,7 +10,8 @@ import { concatBytes } from '../../../../electron/engine/codec/wire-write.ts';
 import { decodeAs, encodeAs } from '../../../support/golden-messages.ts';
 
 const SCHEMA = 'schema.CollectionSchema';
-const key = { fieldID: '100', name: 'id', isPrimaryKey: true, dataType: 5, autoID: true };
+const plainKey = { fieldID: '100', name: 'id', isPrimaryKey: true, dataType: 5 };
+const key = { ...plainKey, autoID: true };
 const vector = { fieldID: '101', name: 'v', dataType: 101, typeParams: [{ key: 'dim', value: '4' }] };
 const meta = { fieldID: '102', name: '$meta', dataType: 23, isDynamic: true };
 const own = [
@@ -56,7 +57,6 @@ describe('parseCollectionSchema', () => {
 describe('withoutGeneratedKeys', () => {
   test('switches generation off and leaves out what the server adds for itself', () => {
     const schema = { name: 'things', autoID: true, enableDynamicField: true, fields: [key, vector, meta, ...own] };
-    const { autoID: _, ...plainKey } = key;
     expect(rewritten(encodeAs(SCHEMA, schema))).toEqual({
       name: 'things',
       enableDynamicField: true,
@@ -73,7 +73,6 @@ describe('withoutGeneratedKeys', () => {
   });
 
   test('passes a schema without anything generated on byte by byte, unknown fields included', () => {
-    const { autoID: _, ...plainKey } = key;
     const unknown = protobuf.Writer.create()
       .uint32((900 << 3) | 2)
       .string('from the future')

@@ -1,0 +1,74 @@
+/**
+ * What a CreateCollection message in the log means. The log says when a collection was born; its database, its name and
+ * all else stand only in the catalogue (2.3.5 leaves the database out of the message).
+ *
+ * The message is in the log some milliseconds before the catalogue knows the collection, and a create that failed never
+ * gets there. So a young birth that the catalogue does not know is awaited; an old one, and one that the catalogue knows
+ * to be gone, is left alone with all its rows: the target then ends as the source did, without it.
+ */
+import type { MessageOrdinal } from '../../../shared/model/position.ts';
+import { timeTickToMs } from '../../../shared/time/time-tick.ts';
+import { decodeRecord } from '../codec/decode.ts';
+import type { CreateCollectionRecord } from '../codec/records.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { Conditions } from '../runtime/waiting.ts';
+import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import type { PChannel } from '../../../shared/model/ids.ts';
+import type { Wal } from '../source/wal/wal.ts';
+
+/** Between message and catalogue lie 11 ms on a quiet server; this is what a very slow one may need. */
+const BIRTH_TIMEOUT_MS = 10_000;
+/** A birth older than this, by the source's own clock, is in the catalogue or nowhere. */
+const YOUNG_MS_MAX = 60_000;
+
+export class BirthRegistrar {
+  readonly #catalog: Catalog;
+  readonly #wal: Wal;
+  readonly #logger: Logger;
+  readonly #conditions = new Conditions();
+  #changes = 0;
+
+  constructor(catalog: Catalog, wal: Wal, logger: Logger) {
+    this.#catalog = catalog;
+    this.#wal = wal;
+    this.#logger = logger;
+  }
+
+  /** The catalogue changed: whoever waits looks again. */
+  changed(): void {
+    this.#changes += 1;
+    this.#conditions.changed();
+  }
+
+  /** The collection as the catalogue knows it, or `undefined` when it is to be left alone. */
+  async find(
+    record: CreateCollectionRecord,
+    channel: PChannel,
+    signal: AbortSignal,
+  ): Promise<CatalogCollection | undefined> {
+    const limit = AbortSignal.timeout(BIRTH_TIMEOUT_MS);
+    for (let isFirst = true; ; isFirst = false) {
+      const seen = this.#changes;
+      const found = await this.#catalog.collection(record.collectionId);
+      if (found === 'gone') return undefined;
+      if (found !== undefined) return found;
+      if (limit.aborted || (isFirst && !(await this.#isYoung(record, channel, signal)))) {
+        this.#logger.warn(
+          { collectionId: record.collectionId.toString(), collection: record.collectionName },
+          'The log tells of a new collection that the catalogue does not know; it was never made, or has long been dropped.',
+        );
+        return undefined;
+      }
+      await this.#conditions
+        .until(() => this.#changes > seen, AbortSignal.any([signal, limit]))
+        .catch(() => signal.throwIfAborted());
+    }
+  }
+
+  /** Measured against the newest message of the same channel, so that the clocks of two machines do not matter. */
+  async #isYoung(record: CreateCollectionRecord, channel: PChannel, signal: AbortSignal): Promise<boolean> {
+    const { latest }: { latest: MessageOrdinal } = await this.#wal.bounds(channel);
+    const newest = decodeRecord((await this.#wal.readAt(channel, latest, signal)).payload);
+    return newest.kind === 'malformed' || timeTickToMs(newest.endTick) - timeTickToMs(record.beginTick) < YOUNG_MS_MAX;
+  }
+}
