@@ -38,6 +38,7 @@ program
   .command('serve', { isDefault: true })
   .description('run the tasks of the data folder until stopped (the default)')
   .option('--task <file>', 'also run the task in this file (may be repeated)', collect, [])
+  .option('--until-level', 'stop when the targets hold all that is in the logs now; exit code 0 says that they do')
   .option('--data-dir <folder>', "where Lifeline keeps its data (default: the platform's place, or LIFELINE_DATA_DIR)")
   .addOption(logLevel)
   .action(async (options: ServeOptions) => {

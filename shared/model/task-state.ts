@@ -3,7 +3,7 @@
  * disk; a crash in the middle leaves either the old or the new state, never a mixture.
  */
 import type { CollectionId, PartitionId, PChannel, VChannel } from './ids.ts';
-import type { Checkpoint } from './position.ts';
+import type { Checkpoint, MessageOrdinal } from './position.ts';
 import type { TimeTick } from '../time/time-tick.ts';
 
 /** Who the source was when the task was begun. Another cluster at the same address must not be taken for it. */
@@ -36,6 +36,8 @@ export interface StoredCollection {
   readonly properties: readonly { readonly key: string; readonly value: string }[];
   readonly partitionKeyCount: number;
   readonly vchannels: readonly VChannel[];
+  /** Operations (index, load, ...) of the collection up to this message of their channel have had their effect. */
+  readonly operationsUntil: MessageOrdinal;
 }
 
 export interface StoredShard {
@@ -78,6 +80,7 @@ export interface TaskStore {
     id: CollectionId,
     change: { phase: CollectionPhase; targetId?: bigint | undefined; dropTick?: TimeTick | undefined },
   ): void;
+  setOperationsUntil(id: CollectionId, ordinal: MessageOrdinal): void;
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void;
   /**
    * Moves checkpoints forward, all in one transaction. One that would move back within its epoch, or that carries an

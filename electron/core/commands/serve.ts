@@ -14,6 +14,7 @@ const STATUS_LINE_INTERVAL_MS = 10_000;
 
 export interface ServeOptions {
   readonly task: readonly string[];
+  readonly untilLevel?: boolean;
   readonly dataDir?: string;
   readonly logLevel: string;
 }
@@ -42,12 +43,15 @@ export async function serve(
       if (warning !== undefined) print(warning);
       follow(tasks.start(spec), print);
     }
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => ended.resolve(), { once: true });
-    if (signal.aborted) ended.resolve();
+    const stopped = untilAborted(signal);
+    if (options.untilLevel === true) {
+      await Promise.race([stopped, Promise.all([...tasks.hosts()].map((host) => host.whenLevel()))]);
+      print(signal.aborted ? 'Stopped before all targets were level.' : 'Level: the targets hold all that was in the logs.');
+      return signal.aborted ? 1 : 0;
+    }
     // A thread keeps the process alive, a failed one does not; the operator must see the failure either way.
     const alive = setInterval(() => undefined, 2 ** 30);
-    await ended.promise;
+    await stopped;
     clearInterval(alive);
     return 0;
   } catch (error) {
@@ -56,6 +60,13 @@ export async function serve(
   } finally {
     await tasks.stopAll();
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** Says each new trouble once, each change of state once, and now and then that all goes on. */

@@ -29,7 +29,7 @@ const MIGRATIONS: readonly string[] = [
     database TEXT NOT NULL, name TEXT NOT NULL, create_tick TEXT NOT NULL, drop_tick TEXT,
     phase TEXT NOT NULL, target_id TEXT, schema BLOB NOT NULL, shard_count INTEGER NOT NULL,
     consistency_level INTEGER NOT NULL, properties TEXT NOT NULL, partition_key_count INTEGER NOT NULL,
-    vchannels TEXT NOT NULL,
+    vchannels TEXT NOT NULL, operations_until TEXT NOT NULL,
     PRIMARY KEY (task_id, collection_id)
   ) STRICT;
   CREATE TABLE shard (

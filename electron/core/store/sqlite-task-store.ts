@@ -2,7 +2,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../shared/model/ids.ts';
 import type { CollectionId, PartitionId, TaskId, VChannel } from '../../../shared/model/ids.ts';
-import { asOrdinal, compareResumePoints, type Checkpoint } from '../../../shared/model/position.ts';
+import { asOrdinal, compareResumePoints, type Checkpoint, type MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   CheckpointUpdate,
@@ -106,6 +106,14 @@ export class SqliteTaskStore implements TaskStore {
     });
   }
 
+  setOperationsUntil(id: CollectionId, ordinal: MessageOrdinal): void {
+    this.#guarded('record an operation', () => {
+      this.#database
+        .prepare('UPDATE collection SET operations_until = ? WHERE task_id = ? AND collection_id = ?')
+        .run(ordinal.toString(), this.#taskId, id.toString());
+    });
+  }
+
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void {
     this.#guarded('record a dropped partition', () => {
       this.#run('INSERT OR IGNORE INTO dropped_partition (task_id, collection_id, partition_id) VALUES (?, ?, ?)', [
@@ -187,8 +195,8 @@ export class SqliteTaskStore implements TaskStore {
   #insertCollection(collection: StoredCollection): void {
     this.#run(
       `INSERT INTO collection (task_id, collection_id, database, name, create_tick, drop_tick, phase, target_id, schema,
-         shard_count, consistency_level, properties, partition_key_count, vchannels)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         shard_count, consistency_level, properties, partition_key_count, vchannels, operations_until)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         collection.id.toString(),
         collection.database,
@@ -203,6 +211,7 @@ export class SqliteTaskStore implements TaskStore {
         JSON.stringify(collection.properties),
         collection.partitionKeyCount,
         JSON.stringify(collection.vchannels),
+        collection.operationsUntil.toString(),
       ],
     );
   }
@@ -296,5 +305,6 @@ function toCollection(row: Row): StoredCollection {
     properties: JSON.parse(text(row, 'properties')) as StoredCollection['properties'],
     partitionKeyCount: Number(row['partition_key_count']),
     vchannels: JSON.parse(text(row, 'vchannels')) as VChannel[],
+    operationsUntil: asOrdinal(BigInt(text(row, 'operations_until'))),
   };
 }

@@ -119,6 +119,7 @@ export function toStoredCollection(collection: CatalogCollection): StoredCollect
     properties: collection.properties,
     partitionKeyCount: isPartitioned ? collection.partitions.length : 0,
     vchannels: collection.startPositions.map((position) => asVChannel(position.vchannel)),
+    operationsUntil: ORDINAL_NONE,
   };
 }
 

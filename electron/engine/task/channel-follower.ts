@@ -120,16 +120,19 @@ export class ChannelFollower implements BudgetMember {
     budget.join();
     try {
       for (;;) {
-        const reader = await retrying(() => this.#openAndReadFirst(), signal, observer);
+        // Kept here: an abort right after it was opened must not leave it behind.
+        let opened: WalReader | undefined;
         try {
-          await this.#readOn(reader);
+          await this.#readOn(
+            await retrying(async () => (opened = await this.#openAndReadFirst()), signal, observer),
+          );
         } catch (error) {
           signal.throwIfAborted();
           const failure = toReplicationError(error);
           if (!isRetriedAutomatically(failure)) throw failure;
           observer.blocked(failure, 0);
         } finally {
-          await reader.close();
+          await opened?.close();
         }
       }
     } finally {

@@ -8,6 +8,7 @@
  * Not its job: reading, assembling, deciding which collections there are.
  */
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
+import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
 import type { CollectionStatus, Trouble } from '../../../shared/model/task-status.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
@@ -54,6 +55,12 @@ export interface ReplicaContext {
   notice(text: string): void;
 }
 
+/** Where an operation stands: its message in the operation channel, and its time among the data. */
+export interface OperationPlace {
+  readonly ordinal: MessageOrdinal;
+  readonly tick: TimeTick;
+}
+
 interface PendingOperation {
   readonly tick: TimeTick;
   readonly done: Promise<void>;
@@ -80,6 +87,7 @@ export class CollectionReplica implements LaneOwner {
   #phase: StoredCollection['phase'];
   #targetId: bigint | undefined;
   #dropTick: TimeTick | undefined;
+  #operationsUntil: MessageOrdinal;
   #ready: Promise<void> | undefined;
   #isReady = false;
   #trouble: Trouble | undefined;
@@ -104,6 +112,7 @@ export class CollectionReplica implements LaneOwner {
     this.#phase = stored.phase;
     this.#targetId = stored.targetId;
     this.#dropTick = stored.dropTick;
+    this.#operationsUntil = stored.operationsUntil;
     this.#droppedPartitions = new Set(droppedPartitions);
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     this.#barriers = new ShardBarriers(stored.vchannels, (vchannel) => this.#progressOf(vchannel));
@@ -122,6 +131,11 @@ export class CollectionReplica implements LaneOwner {
 
   get isDropped(): boolean {
     return this.#phase === 'dropped';
+  }
+
+  /** Its drop was begun, perhaps by an earlier run. */
+  get isEnding(): boolean {
+    return this.#phase === 'dropping' || this.#phase === 'dropped';
   }
 
   get hasFailed(): boolean {
@@ -166,12 +180,21 @@ export class CollectionReplica implements LaneOwner {
    * Runs an operation of the operation channel in its place: after the collection's earlier operations, and when every
    * change before it has been applied. Resolves without running it when the collection is dropped first.
    */
-  operation(tick: TimeTick, name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  operation(
+    { ordinal, tick }: OperationPlace,
+    name: string,
+    run: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    // Read again after a restart: repeating it could undo what came after it.
+    if (ordinal <= this.#operationsUntil) return Promise.resolve();
     const previous = this.#lastOperation;
     const done = (async () => {
       await orAborted(previous, this.#signal);
       await this.#conditions.until(() => this.isDropped || (this.#isReady && this.#haveAllReached(tick)), this.#signal);
-      if (!this.isDropped) await this.#onTarget(name, run);
+      if (this.isDropped) return;
+      await this.#onTarget(name, run);
+      this.#context.store.setOperationsUntil(this.id, ordinal);
+      this.#operationsUntil = ordinal;
     })();
     const pending = { tick, done };
     this.#operations.add(pending);

@@ -63,11 +63,12 @@ export class CollectionWriter {
     } else {
       const { rowCount, fields } = step.record;
       const write = { ...address, partition, rowCount, fields };
-      const isKeyed = isDoubtful || step.kind === 'upsert';
-      await onTarget(isKeyed ? 'upsert' : 'insert', (signal, previous) =>
-        // An answer that was lost leaves open whether the rows are there: the repetition replaces them.
-        isKeyed || mayHaveHappened(previous) ? target.upsert(write, signal) : target.insert(write, signal),
-      );
+      let isKeyed = isDoubtful || step.kind === 'upsert';
+      await onTarget(isKeyed ? 'upsert' : 'insert', (signal, previous) => {
+        // An answer that was lost leaves open whether the rows are there: every repetition from then on replaces them.
+        isKeyed ||= mayHaveHappened(previous);
+        return isKeyed ? target.upsert(write, signal) : target.insert(write, signal);
+      });
       this.counters.rowsWritten += rowCount;
     }
     confirmed(step.record.beginTick);

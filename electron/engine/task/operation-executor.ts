@@ -1,5 +1,6 @@
 /** What each operation of the operation channel means for the target. */
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
 import type { OperationRecord } from '../codec/records.ts';
 import { SerialLane } from '../runtime/waiting.ts';
@@ -27,7 +28,8 @@ export class OperationExecutor {
     this.#context = context;
   }
 
-  async execute(record: OperationRecord): Promise<void> {
+  /** `ordinal`: of the operation's message. */
+  async execute(record: OperationRecord, ordinal: MessageOrdinal): Promise<void> {
     const { target } = this.#context;
     switch (record.operation) {
       case 'createDatabase':
@@ -35,19 +37,19 @@ export class OperationExecutor {
       case 'dropDatabase':
         return this.#inOrder(record, () => this.#dropDatabase(record));
       case 'createIndex':
-        return this.#onCollections(record, (_replica, signal) => target.createIndex(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) => target.createIndex(record.request, signal));
       case 'dropIndex':
-        return this.#onCollections(record, (_replica, signal) => target.dropIndex(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) => target.dropIndex(record.request, signal));
       case 'loadCollection':
-        return this.#onCollections(record, (_replica, signal) => target.loadCollection(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) => target.loadCollection(record.request, signal));
       case 'releaseCollection':
-        return this.#onCollections(record, (_replica, signal) => target.releaseCollection(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) => target.releaseCollection(record.request, signal));
       case 'loadPartitions':
-        return this.#onCollections(record, (_replica, signal) => target.loadPartitions(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) => target.loadPartitions(record.request, signal));
       case 'releasePartitions':
-        return this.#onCollections(record, (_replica, signal) => target.releasePartitions(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) => target.releasePartitions(record.request, signal));
       case 'flush':
-        return this.#onCollections(record, (replica, signal) => target.flush(replica.address, signal));
+        return this.#onCollections(record, ordinal, (replica, signal) => target.flush(replica.address, signal));
       case 'alterDatabase':
       case 'alterIndex':
       case 'createCredential':
@@ -69,6 +71,7 @@ export class OperationExecutor {
 
   async #onCollections(
     record: OperationRecord,
+    ordinal: MessageOrdinal,
     run: (replica: CollectionReplica, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const replicas = record.collectionNames.flatMap((name) => {
@@ -78,7 +81,7 @@ export class OperationExecutor {
       return replica === undefined ? [] : [replica];
     });
     await Promise.all(
-      replicas.map((replica) => replica.operation(record.endTick, record.operation, (signal) => run(replica, signal))),
+      replicas.map((replica) => replica.operation({ ordinal, tick: record.endTick }, record.operation, (signal) => run(replica, signal))),
     );
   }
 

@@ -31,7 +31,7 @@ export interface OperationContext {
   /** Resolves when every data channel has been read up to the operation's place. */
   whenDue(tick: TimeTick): Promise<void>;
   /** Starts the operation where it belongs. The promise settles when it has had its effect, or was deliberately skipped. */
-  execute(record: OperationRecord): Promise<void>;
+  execute(record: OperationRecord, ordinal: MessageOrdinal): Promise<void>;
   channelConfirmed(channel: PChannel, resume: ResumePoint, tick: TimeTick): void;
   messageRead(record: WalRecord, bytes: number): void;
 }
@@ -72,9 +72,15 @@ export class OperationFollower {
   async run(): Promise<void> {
     const { signal, observer } = this.#context;
     for (;;) {
-      const reader = await retrying(() => this.#context.wal.open(this.channel, this.#start, signal), signal, observer);
-      observer.unblocked();
+      // Kept here: an abort right after it was opened must not leave it behind.
+      let opened: WalReader | undefined;
       try {
+        const reader = await retrying(
+          async () => (opened = await this.#context.wal.open(this.channel, this.#start, signal)),
+          signal,
+          observer,
+        );
+        observer.unblocked();
         await this.#readOn(reader);
       } catch (error) {
         signal.throwIfAborted();
@@ -82,7 +88,7 @@ export class OperationFollower {
         if (!isRetriedAutomatically(failure)) throw failure;
         observer.blocked(failure, 0);
       } finally {
-        await reader.close();
+        await opened?.close();
       }
     }
   }
@@ -116,7 +122,7 @@ export class OperationFollower {
       return;
     }
     await this.#context.whenDue(record.endTick);
-    this.#context.execute(record).then(
+    this.#context.execute(record, message.ordinal).then(
       () => this.#finish(pending),
       // It stays pending: its collection shows why it failed, and a restart repeats it.
       () => undefined,

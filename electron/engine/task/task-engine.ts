@@ -22,7 +22,7 @@ import { ReadBudget } from '../runtime/read-budget.ts';
 import { retrying } from '../runtime/retry.ts';
 import { orAborted, SerialLane } from '../runtime/waiting.ts';
 import type { Catalog } from '../source/catalog/catalog.ts';
-import type { Wal } from '../source/wal/wal.ts';
+import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
 import type { Target } from '../target/target.ts';
 import { assertSameSource, firstState, newChannel, readSourceIdentity, toStoredCollection } from './begin-task.ts';
 import { BirthRegistrar } from './birth-registrar.ts';
@@ -67,6 +67,8 @@ export class TaskEngine {
   readonly #running = new Set<Promise<void>>();
   readonly #births: BirthRegistrar;
   readonly #catalogReadings = new SerialLane();
+  /** Its channels are known and are being read. */
+  readonly #started = Promise.withResolvers<void>();
   #operations: OperationFollower | undefined;
   #isReadingDue = false;
   #tracker: CheckpointTracker | undefined;
@@ -101,6 +103,7 @@ export class TaskEngine {
     try {
       await this.#start();
       this.#board.started();
+      this.#started.resolve();
       await orAborted(new Promise<never>(() => undefined), this.#end.signal);
     } catch (error) {
       if (!signal.aborted) {
@@ -121,18 +124,16 @@ export class TaskEngine {
    * collection or channel can no longer get there.
    */
   async whenLevel(signal: AbortSignal): Promise<void> {
-    const { wal } = this.#parts;
     const stop = AbortSignal.any([signal, this.#end.signal]);
     const failure = this.#board.whenFailed(stop);
     const level = (async () => {
+      await orAborted(this.#started.promise, stop);
       if (this.#operations !== undefined) {
-        const { latest } = await wal.bounds(this.#operations.channel);
-        await this.#operations.whenConfirmed(latest, stop);
+        await this.#operations.whenConfirmed(await this.#latest(this.#operations.channel), stop);
       }
       await Promise.all(
         [...this.#followers.values()].map(async (follower) => {
-          const { latest } = await wal.bounds(follower.channel);
-          await follower.whenConfirmed(latest, stop);
+          await follower.whenConfirmed(await this.#latest(follower.channel), stop);
         }),
       );
       await this.#catalogReadings.run(() => this.#readCatalog());
@@ -168,11 +169,12 @@ export class TaskEngine {
 
   async #takeUp(stored: StoredTask): Promise<void> {
     const { wal } = this.#parts;
-    const operationChannel = await wal.operationChannel();
+    const { signal } = this.#end;
+    const operationChannel = await retrying(() => wal.operationChannel(), signal, this.#board.observer('start'));
     for (const channel of stored.channels) {
       if (channel.channel === operationChannel)
         this.#operations = new OperationFollower(this.#operationContext(), channel);
-      else await this.#addFollower(channel);
+      else this.#addFollower(channel, await this.#latest(channel.channel));
     }
     for (const collection of stored.collections) {
       if (collection.phase === 'dropped') this.#dropped.add(collection.id);
@@ -185,8 +187,8 @@ export class TaskEngine {
     if (operations !== undefined) this.#track(operations.run(), (error) => this.#end.abort(error));
   }
 
-  async #addFollower(stored: StoredChannel): Promise<ChannelFollower> {
-    const { latest } = await this.#parts.wal.bounds(stored.channel);
+  /** `latest`: the channel's last message by now. */
+  #addFollower(stored: StoredChannel, latest: MessageOrdinal): ChannelFollower {
     const follower = new ChannelFollower(this.#followerContext(stored.channel), stored, latest);
     this.#followers.set(stored.channel, follower);
     return follower;
@@ -205,10 +207,12 @@ export class TaskEngine {
     const { wal, store } = this.#parts;
     for (const channel of await wal.listDataChannels()) {
       if (this.#followers.has(channel)) continue;
-      const stored = newChannel(channel, await wal.bounds(channel));
+      const bounds = await wal.bounds(channel);
+      // Another may have added it while this one asked; from here on nothing is awaited.
       if (this.#followers.has(channel)) continue;
+      const stored = newChannel(channel, bounds);
       store.addChannel(stored);
-      this.#runFollower(await this.#addFollower(stored));
+      this.#runFollower(this.#addFollower(stored, bounds.latest));
     }
   }
 
@@ -256,10 +260,16 @@ export class TaskEngine {
   async #takeUpShard(shard: StoredShard): Promise<void> {
     const replica = this.#registry.get(shard.collectionId);
     const follower = this.#followers.get(shard.channel);
-    if (replica === undefined || replica.hasFailed) return;
+    if (follower !== undefined) this.#followerOf.set(shard.vchannel, follower);
+    // One that is being dropped has had all its changes: every shard stood at the drop.
+    if (replica === undefined || replica.hasFailed || replica.isEnding) return;
     try {
       if (follower === undefined) throw channelGone(shard.channel);
-      await this.#parts.wal.assertKept(shard.channel, shard.checkpoint.resume);
+      await retrying(
+        () => this.#parts.wal.assertKept(shard.channel, shard.checkpoint.resume),
+        this.#end.signal,
+        this.#board.observer(shard.channel),
+      );
       this.#addLane(replica, shard, follower);
     } catch (error) {
       replica.fail(error);
@@ -269,7 +279,6 @@ export class TaskEngine {
   #addLane(replica: CollectionReplica, shard: StoredShard, follower: ChannelFollower): void {
     const lane = new ShardLane(replica, shard.vchannel, shard.checkpoint, follower.doubtfulUntil, replica.signal);
     replica.addLane(lane);
-    this.#followerOf.set(shard.vchannel, follower);
     follower.addLane(lane);
   }
 
@@ -297,6 +306,7 @@ export class TaskEngine {
       }
       await this.#addNewChannels();
     }
+    if (replica.isEnding) return;
     for (const vchannel of record.vchannels) {
       if (this.#followerOf.has(vchannel) || !vchannel.startsWith(`${follower.channel}_`)) continue;
       const shard: StoredShard = {
@@ -309,7 +319,9 @@ export class TaskEngine {
         },
       };
       store.addShard(shard);
-      this.#addLane(replica, shard, follower);
+      this.#followerOf.set(vchannel, follower);
+      // The shard of one that has failed is kept for a later start, with nobody to apply it now.
+      if (!replica.hasFailed) this.#addLane(replica, shard, follower);
     }
   }
 
@@ -344,7 +356,7 @@ export class TaskEngine {
       observer: this.#board.observer('operations'),
       signal: this.#end.signal,
       whenDue: (tick: TimeTick) => this.#whenDue(tick),
-      execute: (record: OperationRecord) => executor.execute(record),
+      execute: (record: OperationRecord, ordinal: MessageOrdinal) => executor.execute(record, ordinal),
       channelConfirmed: (name: PChannel, resume: ResumePoint, tick: TimeTick) =>
         this.#channelConfirmed(name, resume, tick),
       messageRead: (record: WalRecord, bytes: number) => this.#messageRead(record, bytes),
@@ -418,12 +430,18 @@ export class TaskEngine {
     entry.heldBytes = 0;
   }
 
+  /** The last message that stands in the channel now. */
+  async #latest(channel: PChannel): Promise<MessageOrdinal> {
+    const read = (): Promise<ChannelBounds> => this.#parts.wal.bounds(channel);
+    const { latest } = await retrying(read, this.#end.signal, this.#board.observer(`end of ${channel}`));
+    return latest;
+  }
+
   async #whenDue(tick: TimeTick): Promise<void> {
     await Promise.all(
       [...this.#followers.values()].map(async (follower) => {
         if (follower.readTick() >= tick) return;
-        const { latest } = await this.#parts.wal.bounds(follower.channel);
-        await follower.whenRead(latest, tick, this.#end.signal);
+        await follower.whenRead(await this.#latest(follower.channel), tick, this.#end.signal);
       }),
     );
   }

@@ -20,7 +20,7 @@ export interface ComparisonOptions {
   /** Without it, source and target are compared with each other only. */
   readonly ledgerFile?: string | undefined;
   readonly signal: AbortSignal;
-  onProgress?(progress: SnapshotProgress): void;
+  readonly onProgress?: (progress: SnapshotProgress) => void;
 }
 
 /** Throws when a side cannot be asked or the ledger cannot be read; every difference is part of the report. */

@@ -154,10 +154,13 @@ export function asReplicationError(side: DrillSide, action: string, thrown: unkn
             ? 'unreachable'
             : 'unknown';
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new ReplicationError(code, side, `The ${side} failed at ${action}: ${message}`, {
-    cause: thrown,
-    context: { action },
-  });
+  const sentence =
+    code === 'unreachable'
+      ? `The ${side} went away during ${action}. See that the server is running, and start again.`
+      : code === 'timeout'
+        ? `The ${side} has not answered ${action} in time. Look at its load and its log, and start again.`
+        : `The ${side} failed at ${action}: ${message}`;
+  return new ReplicationError(code, side, sentence, { cause: thrown, context: { action } });
 }
 
 /** True where the call may have been carried out although it failed here: no answer came, or none that says. */

@@ -10,7 +10,7 @@ import type { Random } from './random.ts';
 /** Something that happens once in the life of a lane, when the given share of its rows has been inserted. */
 export interface LaneEvent {
   readonly atShare: number;
-  run(): Promise<void>;
+  run(): void | Promise<void>;
 }
 
 /** A place to write to, with its share of the lane's writes relative to the others. */
@@ -31,8 +31,8 @@ export interface LaneOptions {
   /** Ordered by `atShare`. */
   readonly events: readonly LaneEvent[];
   /** Asked before every write, since events change it. Never empty. */
-  places(): readonly WritePlace[];
-  onRowsInserted(count: number): void;
+  readonly places: () => readonly WritePlace[];
+  readonly onRowsInserted: (count: number) => void;
 }
 
 /** Single rows, the batches of a person's program, and the batches of a bulk job. */

@@ -12,6 +12,9 @@ import { ReplicationError } from '../../../../shared/model/replication-error.ts'
 
 /** Operations that change neither rows nor names stand in the ledger to be counted. */
 export const OPERATION_KINDS = [
+  'insert',
+  'upsert',
+  'delete',
   'createDatabase',
   'dropDatabase',
   'createCollection',
@@ -22,9 +25,6 @@ export const OPERATION_KINDS = [
   'load',
   'release',
   'flush',
-  'insert',
-  'upsert',
-  'delete',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 

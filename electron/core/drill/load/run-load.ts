@@ -12,7 +12,7 @@ export type { LoadProgress } from './load-protocol.ts';
 export interface LoadOptions extends LoadRequest {
   /** Ends the load process at once; the returned promise rejects with the signal's reason. */
   readonly signal: AbortSignal;
-  onProgress?(progress: LoadProgress): void;
+  readonly onProgress?: (progress: LoadProgress) => void;
 }
 
 export interface LoadResult {

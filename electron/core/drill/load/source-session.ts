@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { asReplicationError, checked, isOutcomeUnknown, type MilvusConnection } from '../content/milvus-client.ts';
-import type { LedgerEntry, LedgerOperation, LedgerWriter, OperationKind, Outcome } from './ledger.ts';
+import type { LedgerOperation, LedgerWriter, OperationKind, Outcome } from './ledger.ts';
 
 /** How long a source that has gone away (a restart) is waited for before the load gives up. */
 const SOURCE_RETURN_TIMEOUT_MS = 60_000;
@@ -59,7 +59,7 @@ export class SourceSession {
   }
 
   #write(operation: LedgerOperation, outcome: Outcome): void {
-    this.#ledger.write({ ...operation, outcome, ackMs: Date.now() } as LedgerEntry);
+    this.#ledger.write({ ...operation, outcome, ackMs: Date.now() });
   }
 
   async #sourceReturns(lost: ReplicationError): Promise<void> {

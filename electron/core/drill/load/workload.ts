@@ -24,7 +24,7 @@ export interface WorkloadOptions {
   readonly rows: number;
   /** The time over which to spread them; 0: as fast as possible. */
   readonly seconds: number;
-  onRowsInserted(count: number): void;
+  readonly onRowsInserted: (count: number) => void;
 }
 
 type LanePlan = Pick<LaneOptions, 'events' | 'places'>;
@@ -95,7 +95,7 @@ async function shopLane(session: SourceSession, random: Random, loads: Backgroun
   ];
   const events: LaneEvent[] = [
     { atShare: 0.1, run: () => customers.createIndexes() },
-    { atShare: 0.2, run: async () => loads.start(customers) },
+    { atShare: 0.2, run: () => loads.start(customers) },
     { atShare: 0.4, run: () => orders.flush() },
     { atShare: 0.8, run: () => customers.flush() },
   ];
@@ -115,7 +115,7 @@ async function archiveLane(session: SourceSession, random: Random, loads: Backgr
   ];
   const laneEvents: LaneEvent[] = [
     { atShare: 0.15, run: () => orders.createIndexes() },
-    { atShare: 0.2, run: async () => loads.start(orders) },
+    { atShare: 0.2, run: () => loads.start(orders) },
     {
       atShare: 0.5,
       run: async () => {
@@ -123,7 +123,7 @@ async function archiveLane(session: SourceSession, random: Random, loads: Backgr
         await orders.release();
       },
     },
-    { atShare: 0.6, run: async () => loads.start(orders) },
+    { atShare: 0.6, run: () => loads.start(orders) },
     { atShare: 0.7, run: () => orders.flush() },
   ];
   return { events: laneEvents, places: () => places };

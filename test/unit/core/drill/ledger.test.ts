@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   LedgerWriter,
@@ -35,11 +36,13 @@ const deleted = (keys: string[], outcome: Outcome = 'acknowledged'): LedgerEntry
   ackMs: 3,
 });
 
+async function all(entries: AsyncIterable<LedgerEntry>): Promise<LedgerEntry[]> {
+  const read: LedgerEntry[] = [];
+  for await (const entry of entries) read.push(entry);
+  return read;
+}
 async function replay(...entries: LedgerEntry[]) {
-  async function* all(): AsyncGenerator<LedgerEntry> {
-    yield* entries;
-  }
-  return replayLedger(all());
+  return replayLedger(Readable.from(entries));
 }
 async function rowsAfter(...entries: LedgerEntry[]) {
   const { collections } = await replay(...entries);
@@ -53,7 +56,7 @@ describe('the ledger file', () => {
     const ledger = new LedgerWriter(file);
     for (const entry of entries) ledger.write(entry);
     ledger.end();
-    expect(await Array.fromAsync(readLedger(file))).toEqual([...entries, { op: 'end' }]);
+    expect(await all(readLedger(file))).toEqual([...entries, { op: 'end' }]);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
   });
 
@@ -67,7 +70,7 @@ describe('the ledger file', () => {
 
   it('says in a sentence that a line is damaged, and which', async () => {
     await writeFile(file, `${JSON.stringify(created)}\n{"op":"ins`);
-    await expect(Array.fromAsync(readLedger(file))).rejects.toMatchObject({
+    await expect(all(readLedger(file))).rejects.toMatchObject({
       code: 'storeFailed',
       message: expect.stringContaining('line 2') as string,
     });
@@ -113,7 +116,7 @@ describe('replayLedger', () => {
     };
     expect(await rowsAfter(created, wrote('insert', [['1', 'a']]), dropPartition)).toEqual({});
     const drop: LedgerEntry = { op: 'dropCollection', ...place, outcome: 'acknowledged', ackMs: 4 };
-    const again: LedgerEntry = { ...created, incarnation: 2 } as LedgerEntry;
+    const again: LedgerEntry = { ...created, incarnation: 2 };
     expect(await rowsAfter(created, wrote('insert', [['1', 'a']]), drop, again)).toEqual({});
     expect((await replay(created, drop)).collections.size).toBe(0);
   });

@@ -72,11 +72,12 @@ describe('a lane', () => {
     const happened: number[] = [];
     const collection = {
       blueprint: SHOP_ORDERS,
-      insert: async (count: number) => {
+      insert: (count: number) => {
         inserted += count;
+        return Promise.resolve();
       },
-      upsert: async () => undefined,
-      delete: async () => undefined,
+      upsert: () => Promise.resolve(),
+      delete: () => Promise.resolve(),
     } as unknown as LoadedCollection;
     await runLane({
       rows: 1_000,
@@ -86,7 +87,7 @@ describe('a lane', () => {
       signal: new AbortController().signal,
       events: [0, 0.5, 0.5, 1].map((atShare, n) => ({
         atShare,
-        run: async () => {
+        run: () => {
           expect(inserted).toBeGreaterThanOrEqual(atShare * 1_000);
           happened.push(n);
         },

@@ -46,7 +46,7 @@ describe('the report', () => {
 
         Rows        20,649 written, 17,633 on the source and 17,633 on the target in the end
         Operations  265
-                    2 drop collection, 183 insert, 40 upsert, 40 delete
+                    183 insert, 40 upsert, 40 delete, 2 drop collection
         Lag         p50 0.4 s, p99 1.7 s
         Speed       1,032 rows/s
         Log         nats
@@ -86,8 +86,7 @@ describe('the report', () => {
   });
 
   it('shows a dash for what was not measured, never a zero', () => {
-    const { lagMs: _lag, rowsPerSecond: _speed, ...unmeasured } = report;
-    expect(formatReport(unmeasured)).toMatch(/Lag +–\n +Speed +–/);
+    expect(formatReport({ ...report, lagMs: undefined, rowsPerSecond: undefined })).toMatch(/Lag +–\n +Speed +–/);
   });
 });
 

@@ -1,0 +1,243 @@
+/**
+ * The real engine between a source and a target in memory, its state in a real store on a file. One `MemoryTask` lives
+ * through many engines: each may be stopped, or killed so that from one step on nothing of it reaches anything.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { asTaskId, type VChannel } from '../../shared/model/ids.ts';
+import { compareResumePoints, type Checkpoint } from '../../shared/model/position.ts';
+import type { CheckpointUpdate, TaskStore } from '../../shared/model/task-state.ts';
+import type { TaskStatus } from '../../shared/model/task-status.ts';
+import { openDatabase } from '../../electron/core/store/database.ts';
+import { SqliteTaskStore } from '../../electron/core/store/sqlite-task-store.ts';
+import { systemClock } from '../../electron/engine/runtime/clock.ts';
+import { silentLogger } from '../../electron/engine/runtime/logger.ts';
+import { TaskEngine } from '../../electron/engine/task/task-engine.ts';
+import type { Content, MemorySource } from './memory-source.ts';
+import { sorted } from './memory-source.ts';
+import type { MemoryTarget } from './memory-target.ts';
+
+/** Kept from before any test puts fake timers in its place. */
+const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout, setImmediate: realSetImmediate } = globalThis;
+
+const TASK_ID = asTaskId('simulated');
+/** Far above what anything here takes; only a hang gets there. */
+const LIMIT_MS = 10_000;
+
+/** Memory where there is such a folder: hundreds of stores are made, each with its transactions. */
+const scratchFolder = (): string => mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lifeline-sim-'));
+
+/** `promise`, or an error that says what was awaited. Real time, also under fake timers. */
+export async function within<T>(promise: Promise<T>, what: string, limitMs = LIMIT_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = realSetTimeout(() => reject(new Error(`Waited ${limitMs} ms in vain: ${what}.`)), limitMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    realClearTimeout(timer);
+  }
+}
+
+/** Asks again at every turn of the event loop. */
+export async function until(isMet: () => boolean, what: string, limitMs = LIMIT_MS): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!isMet()) {
+    if (performance.now() > end) throw new Error(`Waited ${limitMs} ms in vain: ${what}.`);
+    await new Promise<void>((resolve) => realSetImmediate(resolve));
+  }
+}
+
+/** Lets everything that can run without a timer run. */
+export async function settle(turns = 20): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => realSetImmediate(resolve));
+}
+
+export class Killed extends Error {
+  constructor() {
+    super('killed');
+    this.name = 'Killed';
+  }
+}
+
+/** Counts the steps of one engine and ends it at one of them. */
+export class Steps {
+  count = 0;
+  isDead = false;
+  readonly names: string[] = [];
+  readonly #killAt: number;
+  readonly #stop: AbortController;
+
+  constructor(stop: AbortController, killAt = Number.POSITIVE_INFINITY) {
+    this.#stop = stop;
+    this.#killAt = killAt;
+  }
+
+  take(what: string): void {
+    if (this.isDead) throw new Killed();
+    this.count += 1;
+    this.names.push(what);
+    if (this.count !== this.#killAt) return;
+    this.isDead = true;
+    this.#stop.abort(new Killed());
+    throw new Killed();
+  }
+}
+
+/** The same store, each writing call with a step before and after it. */
+function stepped(store: TaskStore, steps: Steps, saved: (update: CheckpointUpdate) => void): TaskStore {
+  return new Proxy(store, {
+    get: (found, name) => {
+      const value: unknown = Reflect.get(found, name, found);
+      if (typeof value !== 'function' || name === 'load') return typeof value === 'function' ? value.bind(found) : value;
+      return (...args: unknown[]): unknown => {
+        steps.take(`before ${String(name)}`);
+        const result: unknown = Reflect.apply(value, found, args);
+        if (name === 'saveCheckpoints') saved(args[1] as CheckpointUpdate);
+        steps.take(`after ${String(name)}`);
+        return result;
+      };
+    },
+  });
+}
+
+export interface RunningEngine {
+  readonly engine: TaskEngine;
+  readonly steps: Steps;
+  /** Settles when the engine has ended; never rejects. */
+  readonly ended: Promise<unknown>;
+  status(): TaskStatus;
+  level(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly killAt?: number;
+  readonly budgetBytes?: number;
+}
+
+export class MemoryTask implements AsyncDisposable {
+  readonly source: MemorySource;
+  readonly target: MemoryTarget;
+  readonly store: SqliteTaskStore;
+  /** Broken promises of the store, found while running. */
+  readonly violations: string[] = [];
+  readonly #folder = scratchFolder();
+  readonly #database: DatabaseSync;
+  readonly #running = new Set<RunningEngine>();
+
+  constructor(source: MemorySource, target: MemoryTarget) {
+    this.source = source;
+    this.target = target;
+    this.#database = openDatabase(join(this.#folder, 'lifeline.db'));
+    this.store = new SqliteTaskStore(this.#database, TASK_ID);
+  }
+
+  start({ killAt, budgetBytes = 1 << 20 }: StartOptions = {}): RunningEngine {
+    const stop = new AbortController();
+    const steps = new Steps(stop, killAt);
+    const target = new Proxy(this.target, {
+      get: (found, name) => {
+        const value: unknown = Reflect.get(found, name, found);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          // A dead engine's calls do not reach the target, nor do those it made last get their answers.
+          if (steps.isDead) return Promise.reject(new Killed());
+          found.step = (what) => steps.take(what);
+          return (value as (...args: unknown[]) => unknown).apply(found, args);
+        };
+      },
+    });
+    const engine = new TaskEngine(
+      { taskId: TASK_ID, rootPath: 'by-dev', walKind: 'memory', budgetBytes },
+      {
+        wal: this.source.wal,
+        catalog: this.source.catalog,
+        target,
+        store: stepped(this.store, steps, (update) => this.#check(update.shards)),
+        clock: systemClock,
+        logger: silentLogger,
+      },
+    );
+    const outcome = engine.run(stop.signal).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const running: RunningEngine = {
+      engine,
+      steps,
+      ended: outcome,
+      status: () => engine.status(),
+      level: () => within(engine.whenLevel(stop.signal), `level; ${JSON.stringify(engine.status())}`),
+      stop: async () => {
+        stop.abort(new Error('stopped by the test'));
+        await within(outcome, 'the engine to end after its stop');
+        this.#running.delete(running);
+      },
+    };
+    this.#running.add(running);
+    return running;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const running of [...this.#running]) await running.stop();
+    this.#database.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** What the target holds, as the source's model puts it. */
+  content(): Content {
+    return describeTarget(this.target);
+  }
+
+  #lastShards = new Map<VChannel, Checkpoint>();
+
+  /** A checkpoint never moves back, and everything up to it has been confirmed by the target. */
+  #check(shards: ReadonlyMap<VChannel, Checkpoint>): void {
+    for (const [vchannel, checkpoint] of shards) {
+      const last = this.#lastShards.get(vchannel);
+      if (last !== undefined && (checkpoint.tick < last.tick || compareResumePoints(checkpoint.resume, last.resume) < 0)) {
+        this.violations.push(`The checkpoint of ${vchannel} moved back.`);
+      }
+      this.#lastShards.set(vchannel, checkpoint);
+      for (const change of this.source.changes.get(vchannel) ?? []) {
+        if (change.tick > checkpoint.tick) break;
+        const isMoot =
+          this.source.droppedCollections.has(change.collectionId) ||
+          (change.partition !== undefined && this.source.droppedPartitions.has(change.partition.id));
+        if (isMoot) continue;
+        const origin = `${this.source.catalog.id}/${change.collectionId}`;
+        const scope = change.hasPartitionKey ? '' : (change.partition?.name ?? '');
+        const place = `${origin}/${scope}/${change.key}`;
+        const isConfirmed =
+          change.kind === 'insert'
+            ? this.target.everWritten.has(`${place}/${change.value}`)
+            : this.target.everDeleted.has(place) ||
+              // Done by an Upsert, or by the Insert half that replaced it.
+              [...this.target.everWritten].some((written) => written.startsWith(`${place}/`));
+        if (!isConfirmed) {
+          this.violations.push(`The checkpoint ${checkpoint.tick} of ${vchannel} passed an unconfirmed ${change.kind} of ${change.key}.`);
+        }
+      }
+    }
+  }
+}
+
+export function describeTarget(target: MemoryTarget): Content {
+  const content: Content = {};
+  for (const [database, collections] of target.databases) {
+    const held: Content[string] = (content[database] = {});
+    for (const [name, collection] of collections) {
+      held[name] = {
+        partitions: Object.fromEntries([...collection.partitions].map(([partition, rows]) => [partition, sorted(rows)])),
+        indexes: [...collection.indexes].toSorted(),
+        isLoaded: collection.isLoaded,
+        shardCount: collection.shardCount,
+      };
+    }
+  }
+  return content;
+}

@@ -1,0 +1,372 @@
+/**
+ * A source cluster in memory: what a user does to it goes into the log and the catalogue as Milvus would write it, and
+ * into a model of what the cluster then holds, against which the target is compared.
+ */
+import { asCollectionId, asPartitionId, asPChannel, asVChannel, type PChannel } from '../../shared/model/ids.ts';
+import { timeTickFromMs, type TimeTick } from '../../shared/time/time-tick.ts';
+import type { OperationName } from '../../electron/engine/codec/records.ts';
+import { MemoryCatalog } from './memory-catalog.ts';
+import { memoryMessageId, MemoryWal } from './memory-wal.ts';
+import {
+  buildCreateCollection,
+  buildCreatePartition,
+  buildDelete,
+  buildDropCollection,
+  buildDropPartition,
+  buildInsert,
+  buildOperation,
+  buildSchema,
+  buildTick,
+  type BuiltCollection,
+  type BuiltPartition,
+  type Key,
+  type Row,
+} from './wal-builder.ts';
+
+const START_MS = 1_760_000_000_000;
+const CONSISTENCY_LEVEL_BOUNDED = 2;
+const DEFAULT_PARTITION = '_default';
+
+export interface SourcePartition extends BuiltPartition {
+  rows: Row[];
+}
+
+export interface SourceCollection extends BuiltCollection {
+  readonly createTick: TimeTick;
+  readonly partitions: Map<string, SourcePartition>;
+  readonly indexes: Set<string>;
+  isLoaded: boolean;
+}
+
+/** One row change as it stands in a shard's log. */
+export interface Change {
+  readonly tick: TimeTick;
+  readonly kind: 'insert' | 'delete';
+  readonly collectionId: bigint;
+  /** `undefined`: all partitions. */
+  readonly partition: BuiltPartition | undefined;
+  readonly hasPartitionKey: boolean;
+  readonly key: Key;
+  readonly value: string;
+}
+
+export interface CollectionOptions {
+  readonly database?: string;
+  readonly channels: readonly number[];
+  readonly hasPartitionKey?: boolean;
+  readonly hasTextKeys?: boolean;
+}
+
+export class MemorySource {
+  readonly wal = new MemoryWal();
+  readonly catalog = new MemoryCatalog();
+  readonly channels: readonly PChannel[];
+  readonly operationChannel = asPChannel('sim-replicate-msg');
+  readonly databases = new Map<string, Map<string, SourceCollection>>([['default', new Map()]]);
+  /** By vchannel, in the order of their happening. */
+  readonly changes = new Map<string, Change[]>();
+  readonly droppedPartitions = new Set<bigint>();
+  readonly droppedCollections = new Set<bigint>();
+  /** Newer servers write CreatePartition into the log. */
+  writesCreatePartition = false;
+  #nextTick = timeTickFromMs(START_MS);
+  #nextId = 100n;
+
+  constructor(channelCount: number) {
+    this.channels = Array.from({ length: channelCount }, (_unused, index) => asPChannel(`sim-rootcoord-dml_${index}`));
+    for (const channel of this.channels) this.wal.addChannel(channel);
+    this.wal.addOperationChannel(this.operationChannel);
+  }
+
+  get now(): TimeTick {
+    return this.#nextTick;
+  }
+
+  /** A timestamp of its own, later than all before: one millisecond each. */
+  nextTick(): TimeTick {
+    this.#nextTick = (this.#nextTick + (1n << 18n)) as TimeTick;
+    return this.#nextTick;
+  }
+
+  nextId(): bigint {
+    this.#nextId += 1n;
+    return this.#nextId;
+  }
+
+  /** Every channel is told that all up to now has been said. */
+  tickAll(): void {
+    const tick = this.nextTick();
+    for (const channel of this.channels) this.tick(channel, tick);
+  }
+
+  tick(channel: PChannel, tick: TimeTick = this.nextTick()): void {
+    this.wal.append(channel, buildTick(tick));
+  }
+
+  createDatabase(name: string): void {
+    this.databases.set(name, new Map());
+    this.catalog.databases.set(name, { id: this.nextId(), name, properties: [] });
+    this.#operate('createDatabase', { dbName: name });
+    this.catalog.changed();
+  }
+
+  dropDatabase(name: string): void {
+    if ((this.databases.get(name)?.size ?? 0) > 0) throw new Error(`The database ${name} is not empty.`);
+    this.databases.delete(name);
+    this.catalog.databases.delete(name);
+    this.#operate('dropDatabase', { dbName: name });
+    this.catalog.changed();
+  }
+
+  createCollection(name: string, options: CollectionOptions): SourceCollection {
+    const database = options.database ?? 'default';
+    const id = this.nextId();
+    const pchannels = options.channels.map((index) => this.#channel(index));
+    const partition: SourcePartition = { id: this.nextId(), name: DEFAULT_PARTITION, rows: [] };
+    const createTick = this.nextTick();
+    const collection: SourceCollection = {
+      id,
+      database,
+      name,
+      pchannels,
+      vchannels: pchannels.map((channel, index) => `${channel}_${id}v${index}`),
+      hasPartitionKey: options.hasPartitionKey ?? false,
+      hasTextKeys: options.hasTextKeys ?? false,
+      createTick,
+      partitions: new Map([[partition.name, partition]]),
+      indexes: new Set(),
+      isLoaded: false,
+    };
+    this.#database(database).set(name, collection);
+    const message = buildCreateCollection(collection, [partition], createTick);
+    const ordinals = pchannels.map((channel) => this.wal.append(channel, message));
+    this.catalog.put({
+      id: asCollectionId(id),
+      databaseId: this.catalog.databases.get(database)?.id ?? 0n,
+      database,
+      name,
+      createTick,
+      shardCount: pchannels.length,
+      consistencyLevel: CONSISTENCY_LEVEL_BOUNDED,
+      properties: [],
+      schema: buildSchema(collection),
+      partitions: [{ id: asPartitionId(partition.id), name: partition.name, createTick }],
+      startPositions: pchannels.map((pchannel, index) => ({
+        vchannel: asVChannel(collection.vchannels[index] ?? ''),
+        pchannel,
+        messageId: memoryMessageId(ordinals[index] ?? 0n),
+      })),
+    });
+    return collection;
+  }
+
+  dropCollection(collection: SourceCollection): void {
+    this.#database(collection.database).delete(collection.name);
+    this.droppedCollections.add(collection.id);
+    const message = buildDropCollection(collection, this.nextTick());
+    for (const channel of new Set(collection.pchannels)) this.wal.append(asPChannel(channel), message);
+    this.catalog.remove(collection.id);
+  }
+
+  createPartition(collection: SourceCollection, name: string): void {
+    const partition: SourcePartition = { id: this.nextId(), name, rows: [] };
+    const tick = this.nextTick();
+    collection.partitions.set(name, partition);
+    if (this.writesCreatePartition) {
+      this.#toAllShards(collection, buildCreatePartition(collection, partition, tick));
+    }
+    this.#showPartitions(collection);
+  }
+
+  dropPartition(collection: SourceCollection, name: string): void {
+    const partition = this.#partition(collection, name);
+    collection.partitions.delete(name);
+    this.droppedPartitions.add(partition.id);
+    this.#toAllShards(collection, buildDropPartition(collection, partition, this.nextTick()));
+    this.#showPartitions(collection);
+  }
+
+  insert(collection: SourceCollection, rows: readonly Row[], partitionName = DEFAULT_PARTITION): void {
+    const tick = this.nextTick();
+    const partition = this.#partition(collection, partitionName);
+    partition.rows.push(...rows);
+    for (const [vchannel, own] of this.#byShard(collection, rows)) this.#writeInsert(collection, partition, vchannel, tick, own, false);
+  }
+
+  /** In the named partition, or in all of them. */
+  delete(collection: SourceCollection, keys: readonly Key[], partitionName?: string): void {
+    const tick = this.nextTick();
+    const partition = partitionName === undefined ? undefined : this.#partition(collection, partitionName);
+    for (const each of partition === undefined ? collection.partitions.values() : [partition]) {
+      each.rows = each.rows.filter(({ key }) => !keys.includes(key));
+    }
+    const rows = keys.map((key) => ({ key, value: '' }));
+    for (const [vchannel, own] of this.#byShard(collection, rows)) this.#writeDelete(collection, partition, vchannel, tick, own);
+  }
+
+  /** One delete and one insert of the same keys at one timestamp; which of them stands first in the log is open. */
+  upsert(collection: SourceCollection, rows: readonly Row[], partitionName = DEFAULT_PARTITION, insertFirst = false): void {
+    const tick = this.nextTick();
+    const partition = this.#partition(collection, partitionName);
+    const keys = new Set(rows.map(({ key }) => key));
+    partition.rows = [...partition.rows.filter(({ key }) => !keys.has(key)), ...rows];
+    for (const [vchannel, own] of this.#byShard(collection, rows)) {
+      if (insertFirst) this.#writeInsert(collection, partition, vchannel, tick, own, true);
+      this.#writeDelete(collection, partition, vchannel, tick, own);
+      if (!insertFirst) this.#writeInsert(collection, partition, vchannel, tick, own, true);
+    }
+  }
+
+  createIndex(collection: SourceCollection, indexName = 'by_value'): void {
+    collection.indexes.add(indexName);
+    this.#operate('createIndex', { ...named(collection), fieldName: 'value', indexName });
+  }
+
+  dropIndex(collection: SourceCollection, indexName = 'by_value'): void {
+    collection.indexes.delete(indexName);
+    this.#operate('dropIndex', { ...named(collection), indexName });
+  }
+
+  load(collection: SourceCollection): void {
+    collection.isLoaded = true;
+    this.#operate('loadCollection', named(collection));
+  }
+
+  releaseLoaded(collection: SourceCollection): void {
+    collection.isLoaded = false;
+    this.#operate('releaseCollection', named(collection));
+  }
+
+  loadPartition(collection: SourceCollection, name: string): void {
+    this.#operate('loadPartitions', { ...named(collection), partitionNames: [name] });
+  }
+
+  flush(...collections: readonly SourceCollection[]): void {
+    const [first] = collections;
+    this.#operate('flush', { dbName: first?.database ?? '', collectionNames: collections.map(({ name }) => name) });
+  }
+
+  /** What the cluster holds, as `describeTarget` puts it. */
+  content(): Content {
+    const content: Content = {};
+    for (const [database, collections] of this.databases) {
+      const held: Content[string] = (content[database] = {});
+      for (const collection of collections.values()) {
+        const partitions: Record<string, string[]> = {};
+        for (const { name, rows } of collection.partitions.values()) partitions[name] = sorted(rows);
+        held[collection.name] = {
+          partitions,
+          indexes: [...collection.indexes].toSorted(),
+          isLoaded: collection.isLoaded,
+          shardCount: collection.vchannels.length,
+        };
+      }
+    }
+    return content;
+  }
+
+  #writeInsert(
+    collection: SourceCollection,
+    partition: SourcePartition,
+    vchannel: string,
+    tick: TimeTick,
+    rows: readonly Row[],
+    isUpsertHalf: boolean,
+  ): void {
+    const message = { collection, partition, vchannel, tick, messageId: this.nextId() };
+    this.#append(collection, vchannel, buildInsert(message, rows, isUpsertHalf));
+    this.#note(collection, partition, vchannel, tick, 'insert', rows);
+  }
+
+  #writeDelete(
+    collection: SourceCollection,
+    partition: SourcePartition | undefined,
+    vchannel: string,
+    tick: TimeTick,
+    rows: readonly Row[],
+  ): void {
+    const message = { collection, partition, vchannel, tick, messageId: this.nextId() };
+    this.#append(collection, vchannel, buildDelete(message, rows.map(({ key }) => key)));
+    this.#note(collection, partition, vchannel, tick, 'delete', rows);
+  }
+
+  #note(
+    collection: SourceCollection,
+    partition: SourcePartition | undefined,
+    vchannel: string,
+    tick: TimeTick,
+    kind: Change['kind'],
+    rows: readonly Row[],
+  ): void {
+    const changes = this.changes.get(vchannel) ?? [];
+    this.changes.set(vchannel, changes);
+    const { id: collectionId, hasPartitionKey } = collection;
+    for (const { key, value } of rows) changes.push({ tick, kind, collectionId, partition, hasPartitionKey, key, value });
+  }
+
+  #byShard(collection: SourceCollection, rows: readonly Row[]): Map<string, Row[]> {
+    return Map.groupBy(rows, ({ key }) => {
+      const hash = typeof key === 'bigint' ? key : BigInt([...key].reduce((sum, letter) => sum + letter.charCodeAt(0), 0));
+      return collection.vchannels[Number(hash % BigInt(collection.vchannels.length))] ?? '';
+    });
+  }
+
+  #append(collection: SourceCollection, vchannel: string, payload: Uint8Array): void {
+    const channel = collection.pchannels[collection.vchannels.indexOf(vchannel)];
+    if (channel === undefined) throw new Error(`No channel for ${vchannel}.`);
+    this.wal.append(asPChannel(channel), payload);
+  }
+
+  #toAllShards(collection: SourceCollection, payload: Uint8Array): void {
+    for (const channel of new Set(collection.pchannels)) this.wal.append(asPChannel(channel), payload);
+  }
+
+  #operate(operation: OperationName, request: object): void {
+    this.wal.append(this.operationChannel, buildOperation(operation, request, this.nextTick()));
+  }
+
+  #showPartitions(collection: SourceCollection): void {
+    const known = this.catalog.collections.get(collection.id);
+    if (known === undefined) return;
+    const partitions = [...collection.partitions.values()].map(({ id, name }) => ({
+      id: asPartitionId(id),
+      name,
+      createTick: this.#nextTick,
+    }));
+    this.catalog.put({ ...known, partitions });
+  }
+
+  #database(name: string): Map<string, SourceCollection> {
+    const found = this.databases.get(name);
+    if (found === undefined) throw new Error(`No database ${name}.`);
+    return found;
+  }
+
+  #partition(collection: SourceCollection, name: string): SourcePartition {
+    const found = collection.partitions.get(name);
+    if (found === undefined) throw new Error(`No partition ${name}.`);
+    return found;
+  }
+
+  #channel(index: number): PChannel {
+    const found = this.channels[index];
+    if (found === undefined) throw new Error(`No channel ${index}.`);
+    return found;
+  }
+}
+
+export interface CollectionContent {
+  readonly partitions: Readonly<Record<string, readonly string[]>>;
+  readonly indexes: readonly string[];
+  readonly isLoaded: boolean;
+  readonly shardCount: number;
+}
+export type Content = Record<string, Record<string, CollectionContent>>;
+
+const named = ({ database, name }: SourceCollection): object => ({
+  dbName: database === 'default' ? '' : database,
+  collectionName: name,
+});
+
+/** Rows as text, in an order of their own. */
+export const sorted = (rows: readonly Row[]): string[] => rows.map(({ key, value }) => `${key}=${value}`).toSorted();

@@ -1,0 +1,349 @@
+/**
+ * A target cluster in memory, with Milvus' habits: an insert does not replace rows of an equal key, an upsert does
+ * (within its partition), a loaded partition is released before its drop, loading needs an index, a database that is in
+ * use cannot be dropped. Faults are scripted per call.
+ */
+import { ReplicationError, type ErrorCode } from '../../shared/model/replication-error.ts';
+import { hasPartitionKey, parseCollectionSchema } from '../../electron/engine/codec/collection-schema.ts';
+import type { FieldSlice } from '../../electron/engine/codec/records.ts';
+import { orAborted } from '../../electron/engine/runtime/waiting.ts';
+import type {
+  CollectionAddress,
+  CollectionSpec,
+  KeysDelete,
+  RowsWrite,
+  Target,
+  TargetCollection,
+  TargetInfo,
+} from '../../electron/engine/target/target.ts';
+import type { KeyValue } from '../../electron/engine/source/catalog/catalog.ts';
+import { decodeRequest } from './milvus-messages.ts';
+import { KEY_FIELD, VALUE_FIELD, type Key, type Row } from './wal-builder.ts';
+
+export type TargetCall = Exclude<keyof Target, 'close'>;
+
+/** `refuse`: nothing happens. `lose`: it happens, the answer is lost. `hold`: it waits, then goes on as usual. */
+export type TargetFault =
+  | { readonly kind: 'refuse' | 'lose'; readonly error: ReplicationError }
+  | { readonly kind: 'hold'; readonly until: Promise<void> };
+
+export interface MemoryCollection {
+  readonly id: bigint;
+  readonly origin: string;
+  readonly hasPartitionKey: boolean;
+  readonly shardCount: number;
+  readonly partitions: Map<string, Row[]>;
+  readonly indexes: Set<string>;
+  isLoaded: boolean;
+  readonly loadedPartitions: Set<string>;
+}
+
+export interface CallRecord {
+  readonly call: TargetCall;
+  readonly address: string;
+  readonly partition: string;
+}
+
+export class MemoryTarget implements Target {
+  readonly databases = new Map<string, Map<string, MemoryCollection>>([['default', new Map()]]);
+  readonly log: CallRecord[] = [];
+  readonly calls: Partial<Record<TargetCall, number>> = {};
+  /** Every row and every deleted key that was ever confirmed, by `<origin>/<partition>/<key>[/<value>]`. */
+  readonly everWritten = new Set<string>();
+  readonly everDeleted = new Set<string>();
+  /** Called before and after each effect; throws to end everything there. */
+  step: (what: string) => void = () => undefined;
+  /** Turns of the event loop that a call takes. */
+  turns: () => number = () => 0;
+  callsUnderWay = 0;
+  readonly #faults: { call: TargetCall; matches: (record: CallRecord) => boolean; fault: TargetFault }[] = [];
+  #nextId = 9000n;
+
+  /** The next call of that kind (to which `matches` says yes) meets the fault. */
+  script(call: TargetCall, fault: TargetFault, matches: (record: CallRecord) => boolean = () => true): void {
+    this.#faults.push({ call, matches, fault });
+  }
+
+  get faultsLeft(): number {
+    return this.#faults.length;
+  }
+
+  find({ database, collection }: CollectionAddress): MemoryCollection | undefined {
+    return this.databases.get(database)?.get(collection);
+  }
+
+  probe(signal: AbortSignal): Promise<TargetInfo> {
+    return this.#call('probe', '', '', signal, () => ({ version: 'memory' }));
+  }
+
+  insert(write: RowsWrite, signal: AbortSignal): Promise<void> {
+    return this.#write('insert', write, signal, (rows, added) => rows.push(...added));
+  }
+
+  upsert(write: RowsWrite, signal: AbortSignal): Promise<void> {
+    return this.#write('upsert', write, signal, (rows, added) => {
+      const keys = new Set(added.map(({ key }) => key));
+      rows.splice(0, rows.length, ...rows.filter(({ key }) => !keys.has(key)), ...added);
+    });
+  }
+
+  delete(write: KeysDelete, signal: AbortSignal): Promise<void> {
+    return this.#call('delete', nameOf(write), write.partition, signal, () => {
+      const collection = this.#existing(write);
+      if (collection.hasPartitionKey && write.partition !== '') throw refused('invalidRequest', 'partition named');
+      if (write.keyField !== KEY_FIELD.name) throw refused('invalidRequest', 'not the key field');
+      const keys = new Set<Key>(write.keys.values);
+      const names = write.partition === '' ? [...collection.partitions.keys()] : [write.partition];
+      for (const name of names) {
+        const rows = this.#partition(collection, name);
+        rows.splice(0, rows.length, ...rows.filter(({ key }) => !keys.has(key)));
+      }
+      for (const key of keys) this.everDeleted.add(`${collection.origin}/${write.partition}/${key}`);
+    });
+  }
+
+  createDatabase(name: string, _properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    return this.#call('createDatabase', name, '', signal, () => {
+      if (!this.databases.has(name)) this.databases.set(name, new Map());
+    });
+  }
+
+  dropDatabase(name: string, signal: AbortSignal): Promise<void> {
+    return this.#call('dropDatabase', name, '', signal, () => {
+      if ((this.databases.get(name)?.size ?? 0) > 0) throw refused('invalidRequest', `database ${name} is not empty`);
+      this.databases.delete(name);
+    });
+  }
+
+  listDatabases(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#call('listDatabases', '', '', signal, () => [...this.databases.keys()]);
+  }
+
+  listCollections(database: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#call('listCollections', database, '', signal, () => [...this.#database(database).keys()]);
+  }
+
+  createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
+    return this.#call('createCollection', nameOf(spec), '', signal, () => {
+      const database = this.#database(spec.database);
+      if (database.has(spec.collection)) throw refused('alreadyExists', `${nameOf(spec)} exists`);
+      const schema = parseCollectionSchema(spec.schema);
+      if ('kind' in schema) throw refused('invalidRequest', schema.what);
+      this.#nextId += 1n;
+      database.set(spec.collection, {
+        id: this.#nextId,
+        origin: spec.origin,
+        hasPartitionKey: hasPartitionKey(schema),
+        shardCount: spec.shardCount,
+        partitions: new Map([['_default', []]]),
+        indexes: new Set(),
+        isLoaded: false,
+        loadedPartitions: new Set(),
+      });
+    });
+  }
+
+  describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined> {
+    return this.#call('describeCollection', nameOf(address), '', signal, () => {
+      const found = this.find(address);
+      if (found === undefined) return undefined;
+      const { id, origin, partitions, isLoaded } = found;
+      return { id, origin, partitions: [...partitions.keys()], isLoaded };
+    });
+  }
+
+  dropCollection(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#call('dropCollection', nameOf(address), '', signal, () => {
+      this.databases.get(address.database)?.delete(address.collection);
+    });
+  }
+
+  createPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void> {
+    return this.#call('createPartition', nameOf(address), partition, signal, () => {
+      const collection = this.#existing(address);
+      if (collection.hasPartitionKey) throw refused('invalidRequest', 'partition named');
+      if (!collection.partitions.has(partition)) collection.partitions.set(partition, []);
+    });
+  }
+
+  dropPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void> {
+    return this.#call('dropPartition', nameOf(address), partition, signal, () => {
+      const collection = this.find(address);
+      collection?.loadedPartitions.delete(partition);
+      collection?.partitions.delete(partition);
+    });
+  }
+
+  createIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('createIndex', 'CreateIndexRequest', request, signal, (collection, body) => {
+      collection.indexes.add(textOf(body, 'indexName'));
+    });
+  }
+
+  dropIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('dropIndex', 'DropIndexRequest', request, signal, (collection, body) => {
+      if (collection.isLoaded || collection.loadedPartitions.size > 0) throw refused('invalidRequest', 'it is loaded');
+      collection.indexes.delete(textOf(body, 'indexName'));
+    });
+  }
+
+  loadCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('loadCollection', 'LoadCollectionRequest', request, signal, (collection) => {
+      if (collection.indexes.size === 0) throw refused('notFound', 'no index', 'index');
+      collection.isLoaded = true;
+    });
+  }
+
+  releaseCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('releaseCollection', 'ReleaseCollectionRequest', request, signal, (collection) => {
+      collection.isLoaded = false;
+      collection.loadedPartitions.clear();
+    });
+  }
+
+  loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('loadPartitions', 'LoadPartitionsRequest', request, signal, (collection, body) => {
+      if (collection.indexes.size === 0) throw refused('notFound', 'no index', 'index');
+      for (const name of namesOf(body)) {
+        this.#partition(collection, name);
+        collection.loadedPartitions.add(name);
+      }
+    });
+  }
+
+  releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('releasePartitions', 'ReleasePartitionsRequest', request, signal, (collection, body) => {
+      for (const name of namesOf(body)) {
+        this.#partition(collection, name);
+        collection.loadedPartitions.delete(name);
+      }
+    });
+  }
+
+  flush(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#call('flush', nameOf(address), '', signal, () => void this.#existing(address));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #write(
+    call: 'insert' | 'upsert',
+    write: RowsWrite,
+    signal: AbortSignal,
+    change: (rows: Row[], added: readonly Row[]) => void,
+  ): Promise<void> {
+    return this.#call(call, nameOf(write), write.partition, signal, () => {
+      const collection = this.#existing(write);
+      if (collection.hasPartitionKey && write.partition !== '') throw refused('invalidRequest', 'partition named');
+      const partition = write.partition === '' ? '_default' : write.partition;
+      const rows = this.#partition(collection, partition);
+      const added = rowsOf(write.fields);
+      if (added.length !== write.rowCount) throw refused('invalidRequest', 'row count');
+      change(rows, added);
+      for (const { key, value } of added) {
+        this.everWritten.add(`${collection.origin}/${write.partition}/${key}/${value}`);
+      }
+    });
+  }
+
+  #operation(
+    call: TargetCall,
+    type: string,
+    request: Uint8Array,
+    signal: AbortSignal,
+    effect: (collection: MemoryCollection, body: Readonly<Record<string, unknown>>) => void,
+  ): Promise<void> {
+    const body = decodeRequest(type, request);
+    const address = { database: textOf(body, 'dbName') || 'default', collection: textOf(body, 'collectionName') };
+    return this.#call(call, nameOf(address), '', signal, () => effect(this.#existing(address), body));
+  }
+
+  async #call<T>(
+    call: TargetCall,
+    address: string,
+    partition: string,
+    signal: AbortSignal,
+    effect: () => T,
+  ): Promise<T> {
+    const record = { call, address, partition };
+    this.callsUnderWay += 1;
+    try {
+      this.step(`before ${call} ${address}`);
+      this.log.push(record);
+      this.calls[call] = (this.calls[call] ?? 0) + 1;
+      await Promise.resolve();
+      const turns = this.turns();
+      for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+      signal.throwIfAborted();
+      const at = this.#faults.findIndex((scripted) => scripted.call === call && scripted.matches(record));
+      const [scripted] = at < 0 ? [] : this.#faults.splice(at, 1);
+      const fault = scripted?.fault;
+      if (fault?.kind === 'refuse') throw fault.error;
+      if (fault?.kind === 'hold') await orAborted(fault.until, signal);
+      const result = effect();
+      this.step(`after ${call} ${address}`);
+      if (fault?.kind === 'lose') throw fault.error;
+      return result;
+    } finally {
+      this.callsUnderWay -= 1;
+    }
+  }
+
+  #database(name: string): Map<string, MemoryCollection> {
+    const found = this.databases.get(name);
+    if (found === undefined) throw refused('notFound', `no database ${name}`, 'database');
+    return found;
+  }
+
+  #existing(address: CollectionAddress): MemoryCollection {
+    const found = this.find(address);
+    if (found === undefined) throw refused('notFound', `no collection ${nameOf(address)}`, 'collection');
+    return found;
+  }
+
+  #partition(collection: MemoryCollection, name: string): Row[] {
+    const rows = collection.partitions.get(name);
+    if (rows === undefined) throw refused('notFound', `no partition ${name}`, 'partition');
+    return rows;
+  }
+}
+
+const nameOf = ({ database, collection }: CollectionAddress): string => `${database}.${collection}`;
+const textOf = (body: Readonly<Record<string, unknown>>, field: string): string => {
+  const value = body[field];
+  return typeof value === 'string' ? value : '';
+};
+const namesOf = (body: Readonly<Record<string, unknown>>): string[] => {
+  const names = body['partitionNames'];
+  return Array.isArray(names) ? names.map(String) : [];
+};
+
+export const refused = (code: ErrorCode, what: string, object?: string): ReplicationError =>
+  new ReplicationError(code, 'target', `The target refused: ${what}.`, {
+    context: { outcome: 'refused', ...(object === undefined ? {} : { object }) },
+  });
+
+export const answerLost = (): ReplicationError =>
+  new ReplicationError('timeout', 'target', 'The target did not answer in time.', { context: { outcome: 'unknown' } });
+
+interface Column {
+  readonly fieldId?: string;
+  readonly scalars?: { readonly longData?: { data?: string[] }; readonly stringData?: { data?: string[] } };
+}
+
+/** Rows out of the columns' bytes, read by another decoder than the product's. */
+function rowsOf(fields: readonly FieldSlice[]): Row[] {
+  const columns = new Map(
+    fields.map((field) => {
+      const column = decodeRequest('schema.FieldData', field.bytes) as Column;
+      return [column.fieldId, column.scalars] as const;
+    }),
+  );
+  const keys = columns.get(String(KEY_FIELD.id));
+  const values = columns.get(String(VALUE_FIELD.id))?.stringData?.data ?? [];
+  const found: Key[] = keys?.longData?.data?.map(BigInt) ?? keys?.stringData?.data ?? [];
+  if (found.length !== values.length) throw refused('invalidRequest', 'columns of different lengths');
+  return found.map((key, index) => ({ key, value: values[index] ?? '' }));
+}
