@@ -30,10 +30,11 @@ const LIMIT_MS = 10_000;
 const scratchFolder = (): string => mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'lifeline-sim-'));
 
 /** `promise`, or an error that says what was awaited. Real time, also under fake timers. */
-export async function within<T>(promise: Promise<T>, what: string, limitMs = LIMIT_MS): Promise<T> {
+export async function within<T>(promise: Promise<T>, what: string | (() => string), limitMs = LIMIT_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = realSetTimeout(() => reject(new Error(`Waited ${limitMs} ms in vain: ${what}.`)), limitMs);
+    const describe = (): string => (typeof what === 'string' ? what : what());
+    timer = realSetTimeout(() => reject(new Error(`Waited ${limitMs} ms in vain: ${describe()}.`)), limitMs);
   });
   try {
     return await Promise.race([promise, late]);
@@ -171,7 +172,7 @@ export class MemoryTask implements AsyncDisposable {
       steps,
       ended: outcome,
       status: () => engine.status(),
-      level: () => within(engine.whenLevel(stop.signal), `level; ${JSON.stringify(engine.status())}`),
+      level: () => within(engine.whenLevel(stop.signal), () => `level; ${JSON.stringify(engine.status())}`),
       stop: async () => {
         stop.abort(new Error('stopped by the test'));
         await within(outcome, 'the engine to end after its stop');

@@ -20,6 +20,8 @@ import { TaskService } from '../services/task-service.ts';
 
 /** After the load has ended the target is level within seconds; this only ends a drill that hangs. */
 const LEVEL_TIMEOUT_MS = 10 * 60_000;
+/** Between two lines of progress where they do not replace each other. */
+const PLAIN_LINE_INTERVAL_MS = 2_000;
 
 export interface DrillOptions {
   readonly json?: string;
@@ -196,8 +198,13 @@ class Drill {
       task: async (_context, task: Pick<ListrTaskWrapper<unknown, never, never>, 'output'>): Promise<void> => {
         const startedMs = performance.now();
         let last = '';
+        let lastAtMs = -Infinity;
         await run((text) => {
-          if (text !== last) task.output = last = text;
+          const nowMs = performance.now();
+          // A terminal shows one line in place; in a log every change would be a line of its own.
+          if (text === last || (!process.stdout.isTTY && nowMs - lastAtMs < PLAIN_LINE_INTERVAL_MS)) return;
+          lastAtMs = nowMs;
+          task.output = last = text;
         });
         this.#phases.push({ name: title, durationMs: Math.round(performance.now() - startedMs) });
       },

@@ -84,6 +84,9 @@ export class CollectionReplica implements LaneOwner {
   readonly #knownPartitions = new Set<string>();
   readonly #operations = new Set<PendingOperation>();
   #lastOperation: Promise<void> = Promise.resolve();
+  #lastOperationTick: TimeTick = TIME_TICK_ZERO;
+  /** Partitions of the catalogue are being made: calls that must not meet a drop. */
+  #partitionsAdded: Promise<void> | undefined;
   #phase: StoredCollection['phase'];
   #targetId: bigint | undefined;
   #dropTick: TimeTick | undefined;
@@ -188,15 +191,18 @@ export class CollectionReplica implements LaneOwner {
     // Read again after a restart: repeating it could undo what came after it.
     if (ordinal <= this.#operationsUntil) return Promise.resolve();
     const previous = this.#lastOperation;
+    // Two proxies may write their operations in another order than that of their times: the later one's place counts.
+    if (tick > this.#lastOperationTick) this.#lastOperationTick = tick;
+    const place = this.#lastOperationTick;
     const done = (async () => {
       await orAborted(previous, this.#signal);
-      await this.#conditions.until(() => this.isDropped || (this.#isReady && this.#haveAllReached(tick)), this.#signal);
-      if (this.isDropped) return;
+      await this.#conditions.until(() => this.isEnding || (this.#isReady && this.#haveAllReached(place)), this.#signal);
+      if (this.isEnding) return;
       await this.#onTarget(name, run);
       this.#context.store.setOperationsUntil(this.id, ordinal);
       this.#operationsUntil = ordinal;
     })();
-    const pending = { tick, done };
+    const pending = { tick: place, done };
     this.#operations.add(pending);
     this.#lastOperation = done.catch(() => undefined);
     return done
@@ -212,6 +218,13 @@ export class CollectionReplica implements LaneOwner {
    * the target itself, the collection asks again later.
    */
   async addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
+    const added = this.#addPartitions(partitions);
+    this.#partitionsAdded = added;
+    await added;
+    if (this.#partitionsAdded === added) this.#partitionsAdded = undefined;
+  }
+
+  async #addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
     try {
       for (const { id, name } of partitions) {
         if (!this.#isReady || this.#phase !== 'created') return;
@@ -338,7 +351,7 @@ export class CollectionReplica implements LaneOwner {
     // Dropped already, by the shards that came here before a restart: what bears the name now is another partition.
     if (this.#droppedPartitions.has(id)) return;
     const drop = async (): Promise<void> => {
-      await this.#operationsBefore(tick);
+      while (this.#hasCallsBefore(tick)) await this.#callsBefore(tick);
       await this.#onTarget('dropPartition', (signal) => this.#context.target.dropPartition(this.address, name, signal));
       this.#context.store.addDroppedPartition(this.id, id);
       this.#droppedPartitions.add(id);
@@ -410,7 +423,7 @@ export class CollectionReplica implements LaneOwner {
   }
 
   async #drop(tick: TimeTick): Promise<void> {
-    await this.#operationsBefore(tick);
+    while (this.#hasCallsBefore(tick)) await this.#callsBefore(tick);
     this.#dropTick = tick;
     this.#context.store.updateCollection(this.id, { phase: 'dropping', dropTick: tick });
     this.#phase = 'dropping';
@@ -435,9 +448,15 @@ export class CollectionReplica implements LaneOwner {
     this.#context.dropped(this);
   }
 
-  async #operationsBefore(tick: TimeTick): Promise<void> {
-    const earlier = [...this.#operations].filter((operation) => operation.tick < tick);
-    await orAborted(Promise.allSettled(earlier.map((operation) => operation.done)), this.#signal);
+  /** Asked again right before a drop: what comes up while it waits is waited for as well. */
+  #hasCallsBefore(tick: TimeTick): boolean {
+    return this.#partitionsAdded !== undefined || [...this.#operations].some((operation) => operation.tick < tick);
+  }
+
+  async #callsBefore(tick: TimeTick): Promise<void> {
+    const earlier = [...this.#operations].filter((operation) => operation.tick < tick).map(({ done }) => done);
+    if (this.#partitionsAdded !== undefined) earlier.push(this.#partitionsAdded);
+    await orAborted(Promise.allSettled(earlier), this.#signal);
   }
 
   #onTarget<T>(
