@@ -3,7 +3,7 @@
  * the store. Whatever the instant, the next engine ends with a target that equals the source.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { MemoryTask, settle } from '../support/memory-engine.ts';
+import { MemoryTask } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { everyKindOfChange, rowsOf } from './scenarios.ts';
@@ -78,4 +78,3 @@ describe('a kill between any two steps loses and doubles nothing', () => {
   );
 });
 
-test('settles', () => settle(1));

@@ -65,29 +65,29 @@ export class RandomLife {
   act(): void {
     const { random, source } = this;
     const collection = random.pickOr(this.#collections());
-    if (collection === undefined) return this.#create();
+    if (collection === undefined) { this.#create(); return; }
     switch (random.below(20)) {
       case 0:
       case 1:
-        return this.#create();
+        { this.#create(); return; }
       case 2:
-        return this.#drop(collection);
+        { this.#drop(collection); return; }
       case 3:
-        return this.#togglePartition(collection);
+        { this.#togglePartition(collection); return; }
       case 4:
-        return this.#operate(collection);
+        { this.#operate(collection); return; }
       case 5:
-        return this.#toggleDatabase();
+        { this.#toggleDatabase(); return; }
       case 6:
       case 7:
-        return source.tickAll();
+        { source.tickAll(); return; }
       case 8:
       case 9:
-        return source.tick(random.pick(this.#channels()));
+        { source.tick(random.pick(this.#channels())); return; }
       case 10:
-        return this.#leaveBehind(collection);
+        { this.#leaveBehind(collection); return; }
       default:
-        return this.#write(collection);
+        { this.#write(collection); return; }
     }
   }
 
@@ -98,13 +98,13 @@ export class RandomLife {
     switch (random.below(6)) {
       case 0:
       case 1:
-        return target.script(call, { kind: 'lose', error: answerLost() });
+        { target.script(call, { kind: 'lose', error: answerLost() }); return; }
       case 2:
-        return target.script(call, { kind: 'refuse', error: refused('rateLimited', 'too much') });
+        { target.script(call, { kind: 'refuse', error: refused('rateLimited', 'too much') }); return; }
       case 3:
-        return source.wal.failNext(random.pick(['open', 'read', 'readAt', 'bounds']), unreachable('wal'));
+        { source.wal.failNext(random.pick(['open', 'read', 'readAt', 'bounds']), unreachable('wal')); return; }
       case 4:
-        return source.catalog.failNext(unreachable('source'));
+        { source.catalog.failNext(unreachable('source')); return; }
       default: {
         const index = random.below(source.channels.length);
         const channel = source.channels[index];

@@ -217,7 +217,12 @@ export async function drill(options: DrillOptions, signal: AbortSignal): Promise
   const one = new Drill(options, signal);
   let failure: string | undefined;
   try {
-    await new Listr(one.steps(), { fallbackRenderer: 'simple', collectErrors: false }).run();
+    await new Listr(one.steps(), {
+      fallbackRenderer: 'simple',
+      collectErrors: false,
+      // Its own listener would end the process before the lab is stopped.
+      registerSignalListeners: false,
+    }).run();
   } catch (error) {
     failure = signal.aborted ? 'The drill was stopped.' : toReplicationError(error).message;
   }

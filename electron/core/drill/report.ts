@@ -55,7 +55,7 @@ export function formatReport(report: DrillReport): string {
 function verdict(report: DrillReport): string {
   if (report.equal)
     return `✔ Equal: every row of the source is on the target, by key and full content, and none twice.`;
-  return `✘ Not equal: ${report.failure ?? 'source, ledger and target differ.'}`;
+  return `✘ ${report.failure ?? 'Source, ledger and target are not equal.'}`;
 }
 
 function overview({ rows, operations, lagMs, rowsPerSecond, wal, seed, durationMs }: DrillReport): string {

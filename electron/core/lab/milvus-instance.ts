@@ -195,8 +195,8 @@ export class MilvusInstance {
     const { binDirectory } = this.#options.server;
     const consoleLog = join(this.logDirectory, 'console.log');
     // What the last run said at its end is often the reason for this one, so one generation is kept.
-    await rename(consoleLog, join(this.logDirectory, 'console-previous.log')).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
+    await rename(consoleLog, join(this.logDirectory, 'console-previous.log')).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     });
     const log = await open(consoleLog, 'w', 0o600);
     try {

@@ -42,6 +42,8 @@ export class ReadBudget {
   readonly #waiters = new Set<Waiter>();
   #members = 0;
   #usedBytes = 0;
+  /** Admitted and not yet read: counted, so that channels which read at the same time do not spend the same room. */
+  #promisedBytes = 0;
   #peakBytes = 0;
 
   constructor(limitBytes: number = READ_BUDGET_BYTES_DEFAULT) {
@@ -75,11 +77,11 @@ export class ReadBudget {
     this.changed();
   }
 
-  /** Resolves when `member` may read. Rejects with the signal's reason. */
+  /** Resolves when `member` may read; `finished` must follow. Rejects with the signal's reason. */
   admit(member: BudgetMember, signal: AbortSignal): Promise<Admission> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     const free = this.#admissionInBudget();
-    if (free !== undefined) return Promise.resolve(free);
+    if (free !== undefined) return Promise.resolve(this.#promise(free));
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.delete(waiter);
@@ -99,13 +101,19 @@ export class ReadBudget {
     });
   }
 
+  /** What was admitted has been read, and is held as far as it is kept. */
+  finished(admission: Admission): void {
+    if (!admission.outlineOnly) this.#promisedBytes -= admission.bytesMax;
+    this.changed();
+  }
+
   /** To be called whenever a member's answer to `hasWork` may have changed to no. */
   changed(): void {
     if (this.#waiters.size === 0) return;
-    const free = this.#admissionInBudget();
-    if (free !== undefined) {
-      for (const waiter of [...this.#waiters]) waiter.admit(free);
-      return;
+    for (const waiter of [...this.#waiters]) {
+      const free = this.#admissionInBudget();
+      if (free === undefined) break;
+      waiter.admit(this.#promise(free));
     }
     let furthestBehind: Waiter | undefined;
     for (const waiter of this.#waiters) {
@@ -117,8 +125,13 @@ export class ReadBudget {
     furthestBehind?.admit({ bytesMax: 1, outlineOnly: true });
   }
 
+  #promise(admission: Admission): Admission {
+    this.#promisedBytes += admission.bytesMax;
+    return admission;
+  }
+
   #admissionInBudget(): Admission | undefined {
-    const freeBytes = this.#limitBytes - this.#usedBytes;
+    const freeBytes = this.#limitBytes - this.#usedBytes - this.#promisedBytes;
     if (freeBytes <= 0) return undefined;
     const share = Math.floor(freeBytes / Math.max(1, this.#members));
     return { bytesMax: Math.max(1, Math.min(CREDIT_BYTES_MAX, share)), outlineOnly: false };

@@ -13,7 +13,7 @@ import type { CreateCollectionRecord } from '../codec/records.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
-import type { PChannel } from '../../../shared/model/ids.ts';
+import type { CollectionId, PChannel } from '../../../shared/model/ids.ts';
 import type { Wal } from '../source/wal/wal.ts';
 
 /** Between message and catalogue lie 11 ms on a quiet server; this is what a very slow one may need. */
@@ -26,6 +26,8 @@ export class BirthRegistrar {
   readonly #wal: Wal;
   readonly #logger: Logger;
   readonly #conditions = new Conditions();
+  /** By collection id. Kept: one small entry for each collection that is born while the task runs. */
+  readonly #answers = new Map<CollectionId, Promise<CatalogCollection | undefined>>();
   #changes = 0;
 
   constructor(catalog: Catalog, wal: Wal, logger: Logger) {
@@ -40,8 +42,26 @@ export class BirthRegistrar {
     this.#conditions.changed();
   }
 
-  /** The collection as the catalogue knows it, or `undefined` when it is to be left alone. */
-  async find(
+  /**
+   * The collection as the catalogue knows it, or `undefined` when it is to be left alone. Every shard's message gets the
+   * same answer: the catalogue may change between two questions, and a collection of which some shards were registered
+   * and others left alone would wait for them for ever.
+   */
+  find(
+    record: CreateCollectionRecord,
+    channel: PChannel,
+    signal: AbortSignal,
+  ): Promise<CatalogCollection | undefined> {
+    const id = record.collectionId;
+    const asked = this.#answers.get(id);
+    if (asked !== undefined) return asked;
+    const answer = this.#ask(record, channel, signal);
+    this.#answers.set(id, answer);
+    answer.catch(() => this.#answers.delete(id));
+    return answer;
+  }
+
+  async #ask(
     record: CreateCollectionRecord,
     channel: PChannel,
     signal: AbortSignal,

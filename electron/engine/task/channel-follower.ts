@@ -51,6 +51,7 @@ export class ChannelFollower implements BudgetMember {
   readonly #newsFrom: MessageOrdinal;
   #start: ResumePoint;
   #lastOrdinal: MessageOrdinal = ORDINAL_NONE;
+  #lastTickOrdinal: MessageOrdinal = ORDINAL_NONE;
   #isRunning = false;
 
   constructor(context: FollowerContext, stored: StoredChannel, doubtfulUntil: MessageOrdinal) {
@@ -100,7 +101,11 @@ export class ChannelFollower implements BudgetMember {
 
   /** Every change up to message `ordinal` is confirmed by the target, in every shard of the channel. */
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
-    const isLevel = (lane: ShardLane): boolean => lane.confirmed.resume.ordinal >= ordinal;
+    // A shard that resumes at the message itself has applied it if it is a tick, and has it still before it otherwise.
+    const isLevel = (lane: ShardLane): boolean => {
+      const resume = lane.confirmed.resume.ordinal;
+      return resume > ordinal || (resume === ordinal && this.#lastTickOrdinal === ordinal);
+    };
     return this.#conditions.until(
       () => this.#lastOrdinal >= ordinal && [...this.#lanes.values()].every(isLevel),
       signal,
@@ -162,11 +167,14 @@ export class ChannelFollower implements BudgetMember {
   async #readOnce(reader: WalReader): Promise<void> {
     const { budget, signal } = this.#context;
     const admission = await budget.admit(this, signal);
-    const messages = await reader.read(admission.bytesMax, signal);
-    for (const message of messages) {
-      await this.#take(message, admission.outlineOnly);
-      this.#lastOrdinal = message.ordinal;
-      this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
+    try {
+      for (const message of await reader.read(admission.bytesMax, signal)) {
+        await this.#take(message, admission.outlineOnly);
+        this.#lastOrdinal = message.ordinal;
+        this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
+      }
+    } finally {
+      budget.finished(admission);
     }
     this.#conditions.changed();
   }
@@ -212,6 +220,7 @@ export class ChannelFollower implements BudgetMember {
   }
 
   #tick(ordinal: MessageOrdinal, tick: TimeTick): void {
+    this.#lastTickOrdinal = ordinal;
     const { batches, repeated } = this.#assembler.tick(ordinal, tick);
     for (const entry of repeated) this.#context.release(entry);
     for (const batch of batches) this.#lanes.get(batch.vchannel)?.enqueue(batch);

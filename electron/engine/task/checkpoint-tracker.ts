@@ -13,6 +13,7 @@ export class CheckpointTracker {
   readonly #shards = new Map<VChannel, Checkpoint>();
   readonly #channels = new Map<PChannel, Checkpoint>();
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   /** `failed`: the store refuses; the task must stop. */
   constructor(store: TaskStore, epoch: number, failed: (error: unknown) => void) {
@@ -41,13 +42,15 @@ export class CheckpointTracker {
     this.#channels.clear();
   }
 
-  /** Ends the schedule without storing. */
+  /** Ends the schedule without storing: the store may be closed from now on, whatever is still confirmed. */
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
   #schedule(): void {
+    if (this.#isClosed) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       try {

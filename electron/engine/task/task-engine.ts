@@ -243,7 +243,9 @@ export class TaskEngine {
       this.#board.observer('catalog'),
     );
     await Promise.all(
-      snapshot.collections.map((collection) => this.#registry.get(collection.id)?.addPartitions(collection.partitions)),
+      snapshot.collections.map(async ({ id, partitions }) => {
+        await this.#registry.get(id)?.addPartitions(partitions);
+      }),
     );
   }
 
@@ -346,7 +348,13 @@ export class TaskEngine {
       signal: this.#end.signal,
       databaseLane: (database) => this.#databaseLane(database),
       onTarget: async (name, call) => {
-        await retrying(() => call(this.#end.signal), this.#end.signal, this.#board.observer(name));
+        try {
+          await retrying(() => call(this.#end.signal), this.#end.signal, this.#board.observer(name));
+        } catch (error) {
+          // No collection can show it.
+          if (!this.#end.signal.aborted) this.#board.failed(toReplicationError(error));
+          throw error;
+        }
         this.#board.called(name);
       },
       skipped: (record, reason) => this.#skipped(record, reason),

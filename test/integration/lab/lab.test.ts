@@ -2,7 +2,7 @@
  * The embedded lab on real servers. One lab serves most cases, in their order; each case says what it leaves behind.
  * All labs live under a folder of this test's own, so that labs of other programs are neither seen nor counted.
  */
-import { MilvusClient } from '@zilliz/milvus2-sdk-node';
+import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
@@ -64,7 +64,7 @@ const countRows = (side: LabSide): Promise<number> =>
     const answer = await client.query({
       collection_name: COLLECTION,
       output_fields: ['count(*)'],
-      consistency_level: 0,
+      consistency_level: ConsistencyLevelEnum.Strong,
     });
     if (answer.status.code !== 0) throw new Error(answer.status.reason);
     return Number(answer.data[0]?.['count(*)']);
@@ -86,7 +86,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await lab?.stop();
+  await lab.stop();
   if (tmpdirBefore === undefined) delete process.env['TMPDIR'];
   else process.env['TMPDIR'] = tmpdirBefore;
   await rm(root, { recursive: true, force: true });

@@ -22,7 +22,7 @@ async function drill(...options: string[]): Promise<Outcome> {
   });
   const { code, stdout } = await run.then(
     (done) => ({ code: 0, stdout: done.stdout }),
-    (error: { code: number; stdout: string }) => error,
+    (error: unknown) => error as { code: number; stdout: string },
   );
   const report = drillReportSchema.parse(JSON.parse(await readFile(json, 'utf8')));
   return { code, output: stdout, report };

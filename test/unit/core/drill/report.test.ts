@@ -79,7 +79,7 @@ describe('the report', () => {
         },
       ],
     });
-    expect(text.split('\n')[0]).toBe('✘ Not equal: shop.orders: 1 row is missing on the target.');
+    expect(text.split('\n')[0]).toBe('✘ shop.orders: 1 row is missing on the target.');
     expect(text).toContain('NOT EQUAL');
     expect(text).toContain('shop.orders: The target lacks the partition p.');
     expect(text).toContain('shop.orders: key "a\\"b" in p – missing on the target');
