@@ -34,7 +34,7 @@ const layers = {
   source: ['shared', 'runtime', 'errors', 'codec'],
   target: ['shared', 'runtime', 'errors', 'codec', 'source'],
   task: ['shared', 'codec', 'runtime', 'errors', 'source', 'target'],
-  'engine-host': ['shared', 'runtime'],
+  'engine-host': ['shared', 'runtime', 'errors'],
   'engine-entry': ['shared', 'engine-host', 'runtime', 'source', 'target', 'task', 'store'],
   store: ['shared'],
   lab: ['shared'],

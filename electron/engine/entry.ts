@@ -10,7 +10,7 @@ import { systemClock } from './runtime/clock.ts';
 import { openEtcdCatalog } from './source/catalog/etcd-catalog.ts';
 import { openWal } from './source/wal/open-wal.ts';
 import { openMilvusTarget } from './target/milvus-target.ts';
-import { TaskEngine } from './task/task-engine.ts';
+import { RestartNeeded, TaskEngine } from './task/task-engine.ts';
 
 /** Often enough for a window to look alive, rare enough to cost nothing with 500 collections. */
 const STATUS_INTERVAL_MS = 250;
@@ -58,6 +58,8 @@ async function answerLevel(engine: TaskEngine, request: number): Promise<void> {
     await engine.whenLevel(stop.signal);
     send({ kind: 'level', request });
   } catch (error) {
+    // The host asks the next thread again.
+    if (error instanceof RestartNeeded) return;
     send({ kind: 'level', request, error: toReplicationError(error).toData() });
   }
 }
@@ -66,6 +68,10 @@ try {
   await runTask();
   send({ kind: 'ended' });
 } catch (error) {
-  logger.error({ err: error }, 'The task ended.');
-  send({ kind: 'ended', error: toReplicationError(error).toData() });
+  if (error instanceof RestartNeeded) {
+    logger.info({ reason: error.message }, 'The task starts over.');
+  } else {
+    logger.error({ err: error }, 'The task ended.');
+    send({ kind: 'ended', error: toReplicationError(error).toData() });
+  }
 }

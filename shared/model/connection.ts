@@ -9,8 +9,14 @@ export const tlsSchema = z.strictObject({
   serverName: z.string().optional(),
 });
 
-/** `host:port`, with or without a scheme. */
-const addressSchema = z.string().min(1, 'An address is needed, such as "127.0.0.1:19530".');
+/** `host:port`, with or without a scheme. Never with a user name in it: addresses stand in messages and logs. */
+const addressSchema = z
+  .string()
+  .min(1, 'An address is needed, such as "127.0.0.1:19530".')
+  .refine(
+    (address) => !address.includes('@'),
+    'An address holds no user name or password; they have fields of their own.',
+  );
 
 export const milvusEndpointSchema = z.strictObject({
   address: addressSchema,
@@ -43,8 +49,25 @@ export const natsEndpointSchema = z.strictObject({
   channelPrefix: z.string().min(1).default('by-dev'),
 });
 
-/** The log's kinds; Kafka and Pulsar join this union with their adapters. */
-export const walEndpointSchema = z.discriminatedUnion('kind', [natsEndpointSchema]);
+export const kafkaEndpointSchema = z.strictObject({
+  kind: z.literal('kafka'),
+  /** Any of the cluster's brokers; they name the others under their advertised addresses. */
+  brokers: z.array(addressSchema).min(1),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+      username: z.string().min(1),
+      /** Absent in what the core tells of a connection; without one the broker is offered an empty one. */
+      password: z.string().optional(),
+    })
+    .optional(),
+  tls: tlsSchema.optional(),
+  /** Milvus' `common.chanNamePrefix.cluster`, with which every channel name begins. */
+  channelPrefix: z.string().min(1).default('by-dev'),
+});
+
+/** The log's kinds; Pulsar joins this union with its adapter. */
+export const walEndpointSchema = z.discriminatedUnion('kind', [natsEndpointSchema, kafkaEndpointSchema]);
 
 export const sourceConnectionSchema = z.strictObject({
   etcd: etcdEndpointSchema,
@@ -59,6 +82,7 @@ export type TlsOptions = z.infer<typeof tlsSchema>;
 export type MilvusEndpoint = z.infer<typeof milvusEndpointSchema>;
 export type EtcdEndpoint = z.infer<typeof etcdEndpointSchema>;
 export type NatsEndpoint = z.infer<typeof natsEndpointSchema>;
+export type KafkaEndpoint = z.infer<typeof kafkaEndpointSchema>;
 export type WalEndpoint = z.infer<typeof walEndpointSchema>;
 export type SourceConnection = z.infer<typeof sourceConnectionSchema>;
 export type TargetConnection = z.infer<typeof targetConnectionSchema>;

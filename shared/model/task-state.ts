@@ -59,8 +59,13 @@ export interface StoredTask {
   readonly channels: readonly StoredChannel[];
   readonly collections: readonly StoredCollection[];
   readonly shards: readonly StoredShard[];
+  /** Databases of the target that this task made (or was about to), which it therefore may drop. */
+  readonly databases: readonly string[];
   readonly droppedPartitions: readonly { readonly collectionId: CollectionId; readonly partitionId: PartitionId }[];
 }
+
+/** What a task begins with; the rest comes with its work. */
+export type FirstState = Omit<StoredTask, 'epoch' | 'databases' | 'droppedPartitions'>;
 
 export interface CheckpointUpdate {
   readonly shards: ReadonlyMap<VChannel, Checkpoint>;
@@ -72,7 +77,7 @@ export interface TaskStore {
   /** `undefined`: the task has never begun. */
   load(): StoredTask | undefined;
   /** First state of a task, in one transaction. @returns its epoch. */
-  begin(state: Omit<StoredTask, 'epoch' | 'droppedPartitions'>): number;
+  begin(state: FirstState): number;
   addChannel(channel: StoredChannel): void;
   addCollection(collection: StoredCollection): void;
   addShard(shard: StoredShard): void;
@@ -81,6 +86,8 @@ export interface TaskStore {
     change: { phase: CollectionPhase; targetId?: bigint | undefined; dropTick?: TimeTick | undefined },
   ): void;
   setOperationsUntil(id: CollectionId, ordinal: MessageOrdinal): void;
+  addDatabase(name: string): void;
+  removeDatabase(name: string): void;
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void;
   /**
    * Moves checkpoints forward, all in one transaction. One that would move back within its epoch, or that carries an

@@ -1,8 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { MemoryTask, settle, until } from '../support/memory-engine.ts';
 import { MemorySource, type SourceCollection } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { rowsOf } from './scenarios.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
+
+beforeEach(useQuickTimers);
 
 /** Ten collections of one name one after the other, each on other channels, and others that cross them. */
 function tenTimesAgain(source: MemorySource): void {
@@ -63,9 +66,9 @@ describe('a budget of one message', () => {
       source.tickAll();
     }
     const held = Promise.withResolvers<void>();
-    target.script('upsert', { kind: 'hold', until: held.promise });
+    target.script('insert', { kind: 'hold', until: held.promise });
     const running = task.start({ budgetBytes: 1 });
-    await until(() => running.status().budgetUsedBytes > 0 && target.calls.upsert === 1, 'the first write');
+    await until(() => running.status().budgetUsedBytes > 0 && target.calls.insert === 1, 'the first write');
     await settle(50);
     expect(running.status().messagesRead).toBeLessThan(10);
     held.resolve();

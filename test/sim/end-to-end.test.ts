@@ -1,11 +1,17 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { MemoryTask, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { everyKindOfChange } from './scenarios.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
+
+beforeEach(useQuickTimers);
 
 const rows = (from: number, to: number, value: string) =>
-  Array.from({ length: to - from }, (_unused, index) => ({ key: BigInt(from + index), value: `${value}-${from + index}` }));
+  Array.from({ length: to - from }, (_unused, index) => ({
+    key: BigInt(from + index),
+    value: `${value}-${from + index}`,
+  }));
 
 describe('the whole engine', () => {
   test('repeats every kind of change that stands in the log before it starts', async () => {

@@ -1,15 +1,19 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ReplicationError } from '../../shared/model/replication-error.ts';
 import { MemoryTask, settle, until, within } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { answerLost, MemoryTarget, refused } from '../support/memory-target.ts';
 import { rowsOf } from './scenarios.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
+
+beforeEach(useQuickTimers);
 
 /** A task that follows, with one collection whose rows are beyond doubt: nobody can have written what comes next. */
 async function following() {
   const source = new MemorySource(2);
   const target = new MemoryTarget();
   const task = new MemoryTask(source, target);
+  onTestFinished(() => task[Symbol.asyncDispose]());
   const orders = source.createCollection('orders', { channels: [0] });
   const other = source.createCollection('other', { channels: [0, 1] });
   source.tickAll();
@@ -23,7 +27,8 @@ const unreachable = (): ReplicationError => new ReplicationError('unreachable', 
 describe('a target that fails', () => {
   test('blocks its collection while it refuses for a time, and then goes on', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
+    // Time enough between two attempts to look at it.
+    vi.setTimerTickMode('manual');
     target.script('insert', { kind: 'refuse', error: refused('rateLimited', 'too many writes') });
     source.insert(orders, rowsOf(0, 5, 'value'));
     source.tickAll();
@@ -32,6 +37,7 @@ describe('a target that fails', () => {
       state: 'blocked',
       trouble: { error: { code: 'rateLimited' } },
     });
+    vi.setTimerTickMode('nextTimerAsync');
     await running.level();
     expect(running.status().state).toBe('following');
     expect(task.content()).toEqual(source.content());
@@ -40,7 +46,6 @@ describe('a target that fails', () => {
 
   test('gets rows whose answer was lost by key, so that nothing is there twice', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
     target.script('insert', { kind: 'lose', error: answerLost() });
     source.insert(orders, rowsOf(0, 5, 'value'));
     source.tickAll();
@@ -51,7 +56,6 @@ describe('a target that fails', () => {
 
   test('gets them by key also when a refusal came between', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
     target.script('insert', { kind: 'lose', error: answerLost() });
     target.script('upsert', { kind: 'refuse', error: refused('rateLimited', 'too many writes') });
     source.insert(orders, rowsOf(0, 5, 'value'));
@@ -62,7 +66,6 @@ describe('a target that fails', () => {
 
   test('stops only the collection that it refuses for good', async () => {
     const { source, target, task, orders, other, running } = await following();
-    await using _ = task;
     target.script('insert', { kind: 'refuse', error: refused('invalidRequest', 'no such field') });
     source.insert(orders, rowsOf(0, 5, 'value'));
     source.tickAll();
@@ -82,9 +85,21 @@ describe('a target that fails', () => {
     expect(task.content()).toEqual(source.content());
   });
 
+  test('frees the memory of what a failed collection had read and was waiting for a tick', async () => {
+    const { source, target, orders, running } = await following();
+    target.script('insert', { kind: 'refuse', error: refused('invalidRequest', 'no such field') });
+    const [channel] = source.channels;
+    if (channel === undefined) throw new Error('no channel');
+    source.insert(orders, rowsOf(0, 5, 'value'));
+    const tick = source.nextTick();
+    source.insert(orders, rowsOf(5, 10, 'behind the tick'));
+    source.tick(channel, tick);
+    await until(() => running.status().state === 'failed', 'failed');
+    await until(() => running.status().budgetUsedBytes === 0, 'the memory to be free');
+  });
+
   test('is not written to by a collection that waits for it when the task stops', async () => {
-    const { source, target, task, orders, running } = await following();
-    await using _ = task;
+    const { source, target, orders, running } = await following();
     target.script('insert', { kind: 'hold', until: new Promise(() => undefined) });
     source.insert(orders, rowsOf(0, 5, 'value'));
     source.tickAll();
@@ -97,8 +112,7 @@ describe('a target that fails', () => {
   });
 
   test('may answer after the stop: nothing more is stored then', async () => {
-    const { source, target, task, orders, running } = await following();
-    await using _ = task;
+    const { source, target, orders, running } = await following();
     target.turns = () => 5;
     source.insert(orders, rowsOf(0, 5, 'value'));
     source.tickAll();
@@ -111,22 +125,24 @@ describe('a target that fails', () => {
 });
 
 describe('a log that fails', () => {
-  test.each(['open', 'read', 'readAt', 'bounds'] as const)('for a moment in %s is read on where it was', async (call) => {
-    const { source, task, orders, running } = await following();
-    await using _ = task;
-    source.wal.failNext(call, unreachable());
-    source.wal.failNext('read', unreachable());
-    source.insert(orders, rowsOf(0, 5, 'value'));
-    source.createIndex(orders);
-    source.tickAll();
-    await running.level();
-    // A fault may also meet the read that follows the last message.
-    await until(() => source.wal.faultsLeft <= 1 && running.status().state === 'following', 'following');
-    expect(running.status().operationsPending).toBe(0);
-    expect(task.content()).toEqual(source.content());
-    await running.stop();
-    expect(source.wal.openReaders).toBe(0);
-  });
+  test.each(['open', 'read', 'readAt', 'bounds'] as const)(
+    'for a moment in %s is read on where it was',
+    async (call) => {
+      const { source, task, orders, running } = await following();
+      source.wal.failNext(call, unreachable());
+      source.wal.failNext('read', unreachable());
+      source.insert(orders, rowsOf(0, 5, 'value'));
+      source.createIndex(orders);
+      source.tickAll();
+      await running.level();
+      // A fault may also meet the read that follows the last message.
+      await until(() => source.wal.faultsLeft <= 1 && running.status().state === 'following', 'following');
+      expect(running.status().operationsPending).toBe(0);
+      expect(task.content()).toEqual(source.content());
+      await running.stop();
+      expect(source.wal.openReaders).toBe(0);
+    },
+  );
 
   test('at the start for a moment does not end the task', async () => {
     const source = new MemorySource(2);
@@ -143,8 +159,7 @@ describe('a log that fails', () => {
   });
 
   test('whose message cannot be read stops its channel, and the others go on', async () => {
-    const { source, task, orders, other, running } = await following();
-    await using _ = task;
+    const { source, orders, other, running } = await following();
     const [, second] = source.channels;
     if (second === undefined) throw new Error('no second channel');
     source.wal.append(second, Uint8Array.of(1, 2, 3));
@@ -163,7 +178,6 @@ describe('a log that fails', () => {
 describe('a catalogue that fails for a moment', () => {
   test('is asked again for a new collection', async () => {
     const { source, task, running } = await following();
-    await using _ = task;
     source.catalog.failNext(new ReplicationError('unreachable', 'source', 'The network is down.'));
     source.insert(source.createCollection('new', { channels: [1, 0] }), rowsOf(0, 5, 'value'));
     source.tickAll();
@@ -173,7 +187,6 @@ describe('a catalogue that fails for a moment', () => {
 
   test('gives every shard of a new collection one answer', async () => {
     const { source, task, running } = await following();
-    await using _ = task;
     const fleeting = source.createCollection('fleeting', { channels: [0, 1] });
     source.insert(fleeting, rowsOf(0, 4, 'value'));
     let asked = 0;

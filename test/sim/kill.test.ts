@@ -2,18 +2,14 @@
  * The engine is killed between every two of its steps: before and after each call on the target and each writing call on
  * the store. Whatever the instant, the next engine ends with a target that equals the source.
  */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { MemoryTask } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { everyKindOfChange, rowsOf } from './scenarios.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
 
-/** Timers fire as soon as nothing else can run: nobody waits for a retry's pause or for the checkpoint's interval. */
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  vi.setTimerTickMode('nextTimerAsync');
-});
-afterEach(() => vi.useRealTimers());
+beforeEach(useQuickTimers);
 
 interface Scenario {
   readonly channelCount: number;
@@ -22,7 +18,10 @@ interface Scenario {
 }
 
 /** @returns the steps that the first engine took. */
-async function runWithKill({ channelCount, before, budgetBytes = 1 << 20 }: Scenario, killAt: number): Promise<string[]> {
+async function runWithKill(
+  { channelCount, before, budgetBytes = 1 << 20 }: Scenario,
+  killAt: number,
+): Promise<string[]> {
   const source = new MemorySource(channelCount);
   await using task = new MemoryTask(source, new MemoryTarget());
   before(source);
@@ -48,7 +47,7 @@ async function killEverywhere(scenario: Scenario): Promise<void> {
     try {
       await runWithKill(scenario, killAt);
     } catch (error) {
-      failures.push(`step ${killAt} (${steps.slice(killAt - 2, killAt).join(", ")}): ${String(error)}`);
+      failures.push(`step ${killAt} (${steps.slice(killAt - 2, killAt).join(', ')}): ${String(error)}`);
       if (failures.length > 5) break;
     }
   }
@@ -77,4 +76,3 @@ describe('a kill between any two steps loses and doubles nothing', () => {
     }),
   );
 });
-

@@ -1,15 +1,19 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { ReplicationError } from '../../shared/model/replication-error.ts';
 import { buildOperation } from '../support/wal-builder.ts';
 import { MemoryTask, settle, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused } from '../support/memory-target.ts';
 import { rowsOf } from './scenarios.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
+
+beforeEach(useQuickTimers);
 
 async function following() {
   const source = new MemorySource(2);
   const target = new MemoryTarget();
   const task = new MemoryTask(source, target);
+  onTestFinished(() => task[Symbol.asyncDispose]());
   const orders = source.createCollection('orders', { channels: [0, 1] });
   source.tickAll();
   const running = task.start();
@@ -20,7 +24,6 @@ async function following() {
 describe('operations', () => {
   test('of one collection happen in the order of the log, after the changes before them', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
     target.turns = () => 3;
     source.insert(orders, rowsOf(0, 4, 'value'));
     source.createIndex(orders);
@@ -31,8 +34,32 @@ describe('operations', () => {
     source.tickAll();
     await running.level();
     const calls = target.log.map(({ call }) => call).filter((call) => /index|load|release|flush|insert/i.test(call));
-    expect(calls).toEqual(['insert', 'insert', 'createIndex', 'loadCollection', 'flush', 'releaseCollection', 'dropIndex']);
+    expect(calls).toEqual([
+      'insert',
+      'insert',
+      'createIndex',
+      'loadCollection',
+      'flush',
+      'releaseCollection',
+      'dropIndex',
+    ]);
     expect(task.content()).toEqual(source.content());
+  });
+
+  test('wait until every shard has applied the changes before them', async () => {
+    const { source, target, orders, running } = await following();
+    const held = Promise.withResolvers<void>();
+    target.script('insert', { kind: 'hold', until: held.promise });
+    source.insert(orders, rowsOf(0, 4, 'value'));
+    source.createIndex(orders);
+    source.tickAll();
+    await until(() => target.calls.insert === 2, 'both writes');
+    await settle(50);
+    expect(target.calls.createIndex).toBeUndefined();
+    expect(running.status().operationsPending).toBe(1);
+    held.resolve();
+    await running.level();
+    expect(target.calls.createIndex).toBe(1);
   });
 
   test('of a collection that was dropped meanwhile are skipped, and counted', async () => {
@@ -54,7 +81,6 @@ describe('operations', () => {
 
   test('of a collection made again are its own, although the drop of the old one has not been applied yet', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
     const held = Promise.withResolvers<void>();
     target.script('insert', { kind: 'hold', until: held.promise });
     source.insert(orders, rowsOf(0, 2, 'value'));
@@ -71,8 +97,7 @@ describe('operations', () => {
   });
 
   test('that two proxies wrote in another order than that of their times do not stand in the way of a drop', async () => {
-    const { source, task, orders, running } = await following();
-    await using _ = task;
+    const { source, orders, running } = await following();
     const early = source.nextTick();
     source.dropPartition(orders, '_default');
     const late = source.nextTick();
@@ -86,7 +111,6 @@ describe('operations', () => {
 
   test('that come while the drop of their collection is under way are left', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
     const held = Promise.withResolvers<void>();
     target.script('dropCollection', { kind: 'hold', until: held.promise });
     const early = source.nextTick();
@@ -103,7 +127,6 @@ describe('operations', () => {
 
   test('that were done are not repeated after a restart, although an older one of another collection is pending', async () => {
     const { source, target, task, orders, running } = await following();
-    await using _ = task;
     const stuck = source.createCollection('stuck', { channels: [0] });
     source.tickAll();
     await running.level();
@@ -126,7 +149,6 @@ describe('operations', () => {
 
   test('find their place although the log cannot be reached for a moment', async () => {
     const { source, task, orders, running } = await following();
-    await using _ = task;
     const [first] = source.channels;
     if (first === undefined) throw new Error('no channel');
     const down = new ReplicationError('unreachable', 'wal', 'The network is down.');
@@ -140,8 +162,7 @@ describe('operations', () => {
   });
 
   test('that the target refuses for good are shown, also where no collection can show them', async () => {
-    const { source, target, task, running } = await following();
-    await using _ = task;
+    const { source, target, running } = await following();
     target.script('createDatabase', { kind: 'refuse', error: refused('permissionDenied', 'not yours') });
     source.createDatabase('shop');
     source.tickAll();
@@ -152,7 +173,6 @@ describe('operations', () => {
 
   test('of databases: one that is dropped and made again under its name ends as at the source', async () => {
     const { source, target, task, running } = await following();
-    await using _ = task;
     target.turns = () => 2;
     source.createDatabase('shop');
     const first = source.createCollection('orders', { database: 'shop', channels: [0, 1] });
@@ -171,9 +191,11 @@ describe('operations', () => {
   });
 
   test('this version does not know are counted and skipped', async () => {
-    const { source, task, running } = await following();
-    await using _ = task;
-    source.wal.append(source.operationChannel, buildOperation('createCredential', { username: 'u' }, source.nextTick()));
+    const { source, running } = await following();
+    source.wal.append(
+      source.operationChannel,
+      buildOperation('createCredential', { username: 'u' }, source.nextTick()),
+    );
     source.tickAll();
     await running.level();
     expect(running.status().skippedOperations).toEqual({ createCredential: 1 });

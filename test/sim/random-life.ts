@@ -65,29 +65,50 @@ export class RandomLife {
   act(): void {
     const { random, source } = this;
     const collection = random.pickOr(this.#collections());
-    if (collection === undefined) { this.#create(); return; }
+    if (collection === undefined) {
+      this.#create();
+      return;
+    }
     switch (random.below(20)) {
       case 0:
-      case 1:
-        { this.#create(); return; }
-      case 2:
-        { this.#drop(collection); return; }
-      case 3:
-        { this.#togglePartition(collection); return; }
-      case 4:
-        { this.#operate(collection); return; }
-      case 5:
-        { this.#toggleDatabase(); return; }
+      case 1: {
+        this.#create();
+        return;
+      }
+      case 2: {
+        this.#drop(collection);
+        return;
+      }
+      case 3: {
+        this.#togglePartition(collection);
+        return;
+      }
+      case 4: {
+        this.#operate(collection);
+        return;
+      }
+      case 5: {
+        this.#toggleDatabase();
+        return;
+      }
       case 6:
-      case 7:
-        { source.tickAll(); return; }
+      case 7: {
+        source.tickAll();
+        return;
+      }
       case 8:
-      case 9:
-        { source.tick(random.pick(this.#channels())); return; }
-      case 10:
-        { this.#leaveBehind(collection); return; }
-      default:
-        { this.#write(collection); return; }
+      case 9: {
+        source.tick(random.pick(this.#channels()));
+        return;
+      }
+      case 10: {
+        this.#leaveBehind(collection);
+        return;
+      }
+      default: {
+        this.#write(collection);
+        return;
+      }
     }
   }
 
@@ -97,14 +118,22 @@ export class RandomLife {
     const call = random.below(2) === 0 ? random.pick(WRITES) : random.pick(DEFINITIONS);
     switch (random.below(6)) {
       case 0:
-      case 1:
-        { target.script(call, { kind: 'lose', error: answerLost() }); return; }
-      case 2:
-        { target.script(call, { kind: 'refuse', error: refused('rateLimited', 'too much') }); return; }
-      case 3:
-        { source.wal.failNext(random.pick(['open', 'read', 'readAt', 'bounds']), unreachable('wal')); return; }
-      case 4:
-        { source.catalog.failNext(unreachable('source')); return; }
+      case 1: {
+        target.script(call, { kind: 'lose', error: answerLost() });
+        return;
+      }
+      case 2: {
+        target.script(call, { kind: 'refuse', error: refused('rateLimited', 'too much') });
+        return;
+      }
+      case 3: {
+        source.wal.failNext(random.pick(['open', 'read', 'readAt', 'bounds']), unreachable('wal'));
+        return;
+      }
+      case 4: {
+        source.catalog.failNext(unreachable('source'));
+        return;
+      }
       default: {
         const index = random.below(source.channels.length);
         const channel = source.channels[index];
@@ -157,7 +186,10 @@ export class RandomLife {
     this.source.dropCollection(collection);
     if (this.random.below(2) === 0) {
       const { database, name } = collection;
-      const again = this.source.createCollection(name, { database, channels: [this.random.below(this.source.channels.length)] });
+      const again = this.source.createCollection(name, {
+        database,
+        channels: [this.random.below(this.source.channels.length)],
+      });
       this.#write(again);
     }
   }
@@ -203,11 +235,12 @@ export class RandomLife {
     const partition = random.pickOr([...collection.partitions.keys()]) ?? '_default';
     const count = 1 + random.below(4);
     const known = [...collection.partitions.values()].flatMap(({ rows }) => rows.map(({ key }) => key));
-    if (random.below(2) === 0) {
-      source.insert(collection, this.#rows(count, []), partition);
-    } else if (random.below(2) === 0) {
+    const kind = random.pick(['insert', 'insert', 'upsert', 'delete']);
+    if (kind === 'insert') source.insert(collection, this.#rows(count, []), partition);
+    if (kind === 'upsert') {
       source.upsert(collection, this.#rows(count, known), partition, random.below(2) === 0);
-    } else {
+    }
+    if (kind === 'delete') {
       const keys = new Set(this.#rows(count, known).map(({ key }) => key));
       const isEverywhere = collection.hasPartitionKey || random.below(2) === 0;
       source.delete(collection, [...keys], isEverywhere ? undefined : partition);

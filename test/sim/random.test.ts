@@ -2,20 +2,17 @@
  * Lives of a source made up from a seed, with faults of target, log and catalogue and with kills of the engine; in the
  * end the target equals the source. A failing seed says how to run it alone.
  */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { MemoryTask, settle } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { RandomLife } from './random-life.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
+
+beforeEach(useQuickTimers);
 
 const ONE_SEED = process.env['LIFELINE_SIM_SEED'];
 const SEEDS = process.env['LIFELINE_TEST_FULL'] ? 2_000 : 300;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  vi.setTimerTickMode('nextTimerAsync');
-});
-afterEach(() => vi.useRealTimers());
 
 async function live(seed: number): Promise<void> {
   const life = new RandomLife(seed, (channelCount) => new MemorySource(channelCount));
@@ -62,17 +59,24 @@ async function live(seed: number): Promise<void> {
   expect(source.wal.openReaders).toBe(0);
 }
 
-test('whatever happens to the source, and however often the engine dies, the target ends like the source', { timeout: 600_000 }, async () => {
-  const seeds = ONE_SEED === undefined ? Array.from({ length: SEEDS }, (_unused, index) => index + 1) : [Number(ONE_SEED)];
-  const failed: string[] = [];
-  for (const seed of seeds) {
-    try {
-      await live(seed);
-    } catch (error) {
-      failed.push(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}\n  alone: LIFELINE_SIM_SEED=${seed} npm test -- test/sim/random.test.ts`);
-      if (ONE_SEED !== undefined) throw error;
-      if (failed.length >= 3) break;
+test(
+  'whatever happens to the source, and however often the engine dies, the target ends like the source',
+  { timeout: 600_000 },
+  async () => {
+    const seeds =
+      ONE_SEED === undefined ? Array.from({ length: SEEDS }, (_unused, index) => index + 1) : [Number(ONE_SEED)];
+    const failed: string[] = [];
+    for (const seed of seeds) {
+      try {
+        await live(seed);
+      } catch (error) {
+        failed.push(
+          `seed ${seed}: ${error instanceof Error ? error.message : String(error)}\n  alone: LIFELINE_SIM_SEED=${seed} npm test -- test/sim/random.test.ts`,
+        );
+        if (ONE_SEED !== undefined) throw error;
+        if (failed.length >= 3) break;
+      }
     }
-  }
-  expect(failed.join('\n')).toBe('');
-});
+    expect(failed.join('\n')).toBe('');
+  },
+);

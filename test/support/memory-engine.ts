@@ -14,10 +14,13 @@ import { openDatabase } from '../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../electron/core/store/sqlite-task-store.ts';
 import { systemClock } from '../../electron/engine/runtime/clock.ts';
 import { silentLogger } from '../../electron/engine/runtime/logger.ts';
-import { TaskEngine } from '../../electron/engine/task/task-engine.ts';
+import { RestartNeeded, TaskEngine } from '../../electron/engine/task/task-engine.ts';
 import type { Content, MemorySource } from './memory-source.ts';
 import { sorted } from './memory-source.ts';
 import type { MemoryTarget } from './memory-target.ts';
+
+/** Calls of the doubles end at once or never. */
+const DRAIN_TIMEOUT_MS = 20;
 
 /** Kept from before any test puts fake timers in its place. */
 const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout, setImmediate: realSetImmediate } = globalThis;
@@ -92,11 +95,13 @@ export class Steps {
 function stepped(store: TaskStore, steps: Steps, saved: (update: CheckpointUpdate) => void): TaskStore {
   return new Proxy(store, {
     get: (found, name) => {
+      if (name === 'load') return () => found.load();
       const value: unknown = Reflect.get(found, name, found);
-      if (typeof value !== 'function' || name === 'load') return typeof value === 'function' ? value.bind(found) : value;
+      if (typeof value !== 'function') return value;
+      const call = value as (...given: unknown[]) => unknown;
       return (...args: unknown[]): unknown => {
         steps.take(`before ${String(name)}`);
-        const result: unknown = Reflect.apply(value, found, args);
+        const result = call.apply(found, args);
         if (name === 'saveCheckpoints') saved(args[1] as CheckpointUpdate);
         steps.take(`after ${String(name)}`);
         return result;
@@ -106,7 +111,6 @@ function stepped(store: TaskStore, steps: Steps, saved: (update: CheckpointUpdat
 }
 
 export interface RunningEngine {
-  readonly engine: TaskEngine;
   readonly steps: Steps;
   /** Settles when the engine has ended; never rejects. */
   readonly ended: Promise<unknown>;
@@ -126,6 +130,8 @@ export class MemoryTask implements AsyncDisposable {
   readonly store: SqliteTaskStore;
   /** Broken promises of the store, found while running. */
   readonly violations: string[] = [];
+  /** How often an engine asked to be started over. */
+  restarts = 0;
   readonly #folder = scratchFolder();
   readonly #database: DatabaseSync;
   readonly #running = new Set<RunningEngine>();
@@ -152,30 +158,52 @@ export class MemoryTask implements AsyncDisposable {
         };
       },
     });
-    const engine = new TaskEngine(
-      { taskId: TASK_ID, rootPath: 'by-dev', walKind: 'memory', budgetBytes },
-      {
-        wal: this.source.wal,
-        catalog: this.source.catalog,
-        target,
-        store: stepped(this.store, steps, (update) => this.#check(update.shards)),
-        clock: systemClock,
-        logger: silentLogger,
-      },
-    );
-    const outcome = engine.run(stop.signal).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    const make = (): TaskEngine =>
+      new TaskEngine(
+        { taskId: TASK_ID, rootPath: 'by-dev', walKind: 'memory', budgetBytes, drainTimeoutMs: DRAIN_TIMEOUT_MS },
+        {
+          wal: this.source.wal,
+          catalog: this.source.catalog,
+          target,
+          store: stepped(this.store, steps, (update) => this.#check(update.shards)),
+          clock: systemClock,
+          logger: silentLogger,
+        },
+      );
+    let engine = make();
+    // As its host does: an engine that has changed its own beginnings is followed by another.
+    const ended = (async (): Promise<unknown> => {
+      for (;;) {
+        try {
+          await engine.run(stop.signal);
+          return undefined;
+        } catch (error) {
+          if (!(error instanceof RestartNeeded)) return error;
+          this.restarts += 1;
+          engine = make();
+        }
+      }
+    })();
+    const level = async (): Promise<void> => {
+      for (;;) {
+        const asked = engine;
+        try {
+          await asked.whenLevel(stop.signal);
+          return;
+        } catch (error) {
+          if (!(error instanceof RestartNeeded)) throw error;
+          await until(() => engine !== asked || stop.signal.aborted, 'the engine to start over');
+        }
+      }
+    };
     const running: RunningEngine = {
-      engine,
       steps,
-      ended: outcome,
+      ended,
       status: () => engine.status(),
-      level: () => within(engine.whenLevel(stop.signal), () => `level; ${JSON.stringify(engine.status())}`),
+      level: () => within(level(), () => `level; ${JSON.stringify(engine.status())}`),
       stop: async () => {
         stop.abort(new Error('stopped by the test'));
-        await within(outcome, 'the engine to end after its stop');
+        await within(ended, 'the engine to end after its stop');
         this.#running.delete(running);
       },
     };
@@ -200,7 +228,10 @@ export class MemoryTask implements AsyncDisposable {
   #check(shards: ReadonlyMap<VChannel, Checkpoint>): void {
     for (const [vchannel, checkpoint] of shards) {
       const last = this.#lastShards.get(vchannel);
-      if (last !== undefined && (checkpoint.tick < last.tick || compareResumePoints(checkpoint.resume, last.resume) < 0)) {
+      if (
+        last !== undefined &&
+        (checkpoint.tick < last.tick || compareResumePoints(checkpoint.resume, last.resume) < 0)
+      ) {
         this.violations.push(`The checkpoint of ${vchannel} moved back.`);
       }
       this.#lastShards.set(vchannel, checkpoint);
@@ -220,7 +251,9 @@ export class MemoryTask implements AsyncDisposable {
               // Done by an Upsert, or by the Insert half that replaced it.
               [...this.target.everWritten].some((written) => written.startsWith(`${place}/`));
         if (!isConfirmed) {
-          this.violations.push(`The checkpoint ${checkpoint.tick} of ${vchannel} passed an unconfirmed ${change.kind} of ${change.key}.`);
+          this.violations.push(
+            `The checkpoint ${checkpoint.tick} of ${vchannel} passed an unconfirmed ${change.kind} of ${change.key}.`,
+          );
         }
       }
     }
@@ -233,7 +266,9 @@ export function describeTarget(target: MemoryTarget): Content {
     const held: Content[string] = (content[database] = {});
     for (const [name, collection] of collections) {
       held[name] = {
-        partitions: Object.fromEntries([...collection.partitions].map(([partition, rows]) => [partition, sorted(rows)])),
+        partitions: Object.fromEntries(
+          [...collection.partitions].map(([partition, rows]) => [partition, sorted(rows)]),
+        ),
         indexes: [...collection.indexes].toSorted(),
         isLoaded: collection.isLoaded,
         shardCount: collection.shardCount,

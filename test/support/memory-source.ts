@@ -190,7 +190,8 @@ export class MemorySource {
     const tick = this.nextTick();
     const partition = this.#partition(collection, partitionName);
     partition.rows.push(...rows);
-    for (const [vchannel, own] of this.#byShard(collection, rows)) this.#writeInsert(collection, partition, vchannel, tick, own, false);
+    for (const [vchannel, own] of this.#byShard(collection, rows))
+      this.#writeInsert(collection, partition, vchannel, tick, own, false);
   }
 
   /** In the named partition, or in all of them. */
@@ -201,11 +202,17 @@ export class MemorySource {
       each.rows = each.rows.filter(({ key }) => !keys.includes(key));
     }
     const rows = keys.map((key) => ({ key, value: '' }));
-    for (const [vchannel, own] of this.#byShard(collection, rows)) this.#writeDelete(collection, partition, vchannel, tick, own);
+    for (const [vchannel, own] of this.#byShard(collection, rows))
+      this.#writeDelete(collection, partition, vchannel, tick, own);
   }
 
   /** One delete and one insert of the same keys at one timestamp; which of them stands first in the log is open. */
-  upsert(collection: SourceCollection, rows: readonly Row[], partitionName = DEFAULT_PARTITION, insertFirst = false): void {
+  upsert(
+    collection: SourceCollection,
+    rows: readonly Row[],
+    partitionName = DEFAULT_PARTITION,
+    insertFirst = false,
+  ): void {
     const tick = this.nextTick();
     const partition = this.#partition(collection, partitionName);
     const keys = new Set(rows.map(({ key }) => key));
@@ -286,7 +293,14 @@ export class MemorySource {
     rows: readonly Row[],
   ): void {
     const message = { collection, partition, vchannel, tick, messageId: this.nextId() };
-    this.#append(collection, vchannel, buildDelete(message, rows.map(({ key }) => key)));
+    this.#append(
+      collection,
+      vchannel,
+      buildDelete(
+        message,
+        rows.map(({ key }) => key),
+      ),
+    );
     this.#note(collection, partition, vchannel, tick, 'delete', rows);
   }
 
@@ -301,12 +315,13 @@ export class MemorySource {
     const changes = this.changes.get(vchannel) ?? [];
     this.changes.set(vchannel, changes);
     const { id: collectionId, hasPartitionKey } = collection;
-    for (const { key, value } of rows) changes.push({ tick, kind, collectionId, partition, hasPartitionKey, key, value });
+    for (const { key, value } of rows)
+      changes.push({ tick, kind, collectionId, partition, hasPartitionKey, key, value });
   }
 
   #byShard(collection: SourceCollection, rows: readonly Row[]): Map<string, Row[]> {
     return Map.groupBy(rows, ({ key }) => {
-      const hash = typeof key === 'bigint' ? key : BigInt([...key].reduce((sum, letter) => sum + letter.charCodeAt(0), 0));
+      const hash = typeof key === 'bigint' ? key : BigInt(Buffer.from(key).reduce((sum, byte) => sum + byte, 0));
       return collection.vchannels[Number(hash % BigInt(collection.vchannels.length))] ?? '';
     });
   }

@@ -38,9 +38,34 @@ const MIGRATIONS: readonly string[] = [
     tick TEXT NOT NULL,
     PRIMARY KEY (task_id, vchannel)
   ) STRICT;
+  CREATE TABLE made_database (
+    task_id TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (task_id, name)
+  ) STRICT;
   CREATE TABLE dropped_partition (
     task_id TEXT NOT NULL, collection_id TEXT NOT NULL, partition_id TEXT NOT NULL,
     PRIMARY KEY (task_id, collection_id, partition_id)
+  ) STRICT;
+  `,
+  // What the operator has set up. `protection` is what the operator asked for, `task` (above) what the engine has done.
+  `
+  CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+  CREATE TABLE connection (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    parts TEXT NOT NULL,
+    secrets BLOB NOT NULL,
+    is_lab INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE protection (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    source_id TEXT NOT NULL REFERENCES connection (id),
+    target_id TEXT NOT NULL REFERENCES connection (id),
+    desired TEXT NOT NULL CHECK (desired IN ('running', 'paused')),
+    created_at INTEGER NOT NULL,
+    paused_at INTEGER,
+    last_status TEXT
   ) STRICT;
   `,
 ];
@@ -51,29 +76,45 @@ const MIGRATIONS: readonly string[] = [
  *   untouched.
  */
 export function openDatabase(file: string): DatabaseSync {
+  let database: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const isNew = !existsSync(file);
-    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
+    database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     if (isNew) chmodSync(file, 0o600);
-    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
-    if (version > MIGRATIONS.length) {
-      database.close();
-      throw new ReplicationError(
-        'storeFailed',
-        'store',
-        `The store ${file} was written by a newer version of Lifeline (format ${version}, this version knows ${MIGRATIONS.length}). It was left untouched: start the newer version.`,
-      );
-    }
+    assertNotNewer(file, versionOf(database));
     // FULL: an intent must be on disk before the target is called, even if the machine loses power.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-    for (const [index, step] of MIGRATIONS.entries()) {
-      if (index < version) continue;
-      database.exec(`BEGIN IMMEDIATE; ${step} PRAGMA user_version = ${index + 1}; COMMIT;`);
-    }
+    migrate(database);
     return database;
   } catch (error) {
+    database?.close();
     throw storeError(`The store ${file} cannot be opened`, error);
+  }
+}
+
+const versionOf = (database: DatabaseSync): number =>
+  Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+
+function assertNotNewer(file: string, version: number): void {
+  if (version <= MIGRATIONS.length) return;
+  throw new ReplicationError(
+    'storeFailed',
+    'store',
+    `The store ${file} was written by a newer version of Lifeline (format ${version}, this version knows ${MIGRATIONS.length}). It was left untouched: start the newer version.`,
+  );
+}
+
+/** The version is read again under the lock: several threads may open a new store at once. */
+function migrate(database: DatabaseSync): void {
+  if (versionOf(database) === MIGRATIONS.length) return;
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    for (const step of MIGRATIONS.slice(versionOf(database))) database.exec(step);
+    database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT;`);
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
   }
 }
 

@@ -2,11 +2,17 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../shared/model/ids.ts';
 import type { CollectionId, PartitionId, TaskId, VChannel } from '../../../shared/model/ids.ts';
-import { asOrdinal, compareResumePoints, type Checkpoint, type MessageOrdinal } from '../../../shared/model/position.ts';
+import {
+  asOrdinal,
+  compareResumePoints,
+  type Checkpoint,
+  type MessageOrdinal,
+} from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   CheckpointUpdate,
   CollectionPhase,
+  FirstState,
   StoredChannel,
   StoredCollection,
   StoredShard,
@@ -51,6 +57,7 @@ export class SqliteTaskStore implements TaskStore {
           channel: asPChannel(text(row, 'channel')),
           checkpoint: toCheckpoint(row),
         })),
+        databases: this.#all('SELECT * FROM made_database WHERE task_id = ?').map((row) => text(row, 'name')),
         droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
           partitionId: asPartitionId(BigInt(text(row, 'partition_id'))),
@@ -59,7 +66,7 @@ export class SqliteTaskStore implements TaskStore {
     });
   }
 
-  begin(state: Omit<StoredTask, 'epoch' | 'droppedPartitions'>): number {
+  begin(state: FirstState): number {
     const epoch = 1;
     this.#transaction('begin the task', () => {
       const { source } = state;
@@ -114,6 +121,18 @@ export class SqliteTaskStore implements TaskStore {
     });
   }
 
+  addDatabase(name: string): void {
+    this.#guarded('record a database', () => {
+      this.#run('INSERT OR IGNORE INTO made_database (task_id, name) VALUES (?, ?)', [name]);
+    });
+  }
+
+  removeDatabase(name: string): void {
+    this.#guarded('forget a database', () => {
+      this.#run('DELETE FROM made_database WHERE task_id = ? AND name = ?', [name]);
+    });
+  }
+
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void {
     this.#guarded('record a dropped partition', () => {
       this.#run('INSERT OR IGNORE INTO dropped_partition (task_id, collection_id, partition_id) VALUES (?, ?, ?)', [
@@ -144,6 +163,10 @@ export class SqliteTaskStore implements TaskStore {
     return this.#transaction('rewind checkpoints', () => {
       this.#run('UPDATE task SET epoch = epoch + 1 WHERE task_id = ?', []);
       const epoch = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch']);
+      // What is not moved back goes on in the new epoch from where it is.
+      for (const table of ['shard', 'channel']) {
+        this.#database.prepare(`UPDATE ${table} SET epoch = ? WHERE task_id = ?`).run(epoch, this.#taskId);
+      }
       for (const [vchannel, checkpoint] of update.shards) this.#write('shard', 'vchannel', vchannel, epoch, checkpoint);
       for (const [channel, checkpoint] of update.channels)
         this.#write('channel', 'channel', channel, epoch, checkpoint);

@@ -6,12 +6,13 @@ import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
+import { errorDataWithHint } from './error-data.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { FromWorker, ToWorker, WorkerInput } from './task-messages.ts';
 
 /** Heap of one task's thread: the status of 500 collections and their schemas fit many times; buffers lie outside it. */
 const WORKER_HEAP_MIB = 512;
-/** A stop waits for the write in flight (its deadline is 30 s) before the thread is ended. */
+/** A stop lets calls under way end (the engine gives them 30 s) before the thread is ended. */
 const STOP_TIMEOUT_MS = 40_000;
 const RESTART_PAUSE_MS_MIN = 500;
 const RESTART_PAUSE_MS_MAX = 30_000;
@@ -70,17 +71,18 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     worker.on('error', (error: unknown) =>
       this.#logger.error({ taskId: this.taskId, err: error }, "The task's thread failed."),
     );
+    for (const request of this.#levelRequests.keys()) this.#send({ kind: 'whenLevel', request });
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
         this.#worker = undefined;
-        this.#rejectLevelRequests();
         if (!this.#isStopping && this.#failure === undefined) this.#restartLater(performance.now() - startedAt);
+        else this.#rejectLevelRequests();
         resolve();
       });
     });
   }
 
-  /** Stops after the write in flight, checkpoints stored. Safe to call twice. */
+  /** Stops after the calls under way, checkpoints stored. Safe to call twice. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     clearTimeout(this.#restartTimer);
@@ -100,9 +102,10 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     await this.#worker?.terminate();
   }
 
-  /** See `TaskEngine.whenLevel`. Rejects when the thread ends first. */
+  /** See `TaskEngine.whenLevel`. Asked again of a thread that took another's place; rejects when there will be none. */
   whenLevel(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#isStopping) return Promise.reject(notLevel());
     const request = this.#nextRequest++;
     const answer = Promise.withResolvers<void>();
     this.#levelRequests.set(request, answer);
@@ -137,9 +140,7 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
   }
 
   #rejectLevelRequests(): void {
-    const error =
-      this.#failure ??
-      new ReplicationError('unknown', 'internal', "The task's thread ended before the task was level.");
+    const error = this.#failure ?? notLevel();
     for (const answer of this.#levelRequests.values()) answer.reject(error);
     this.#levelRequests.clear();
   }
@@ -149,6 +150,26 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     const pauseMs = this.#restartPauseMs;
     this.#restartPauseMs = Math.min(RESTART_PAUSE_MS_MAX, pauseMs * 2);
     this.#logger.warn({ taskId: this.taskId, pauseMs }, "The task's thread ended; it is started again.");
+    this.#tellCrash(pauseMs);
     this.#restartTimer = setTimeout(() => this.start(), pauseMs);
   }
+
+  /** Until the new thread speaks, the last status of the dead one would claim that all goes on. */
+  #tellCrash(pauseMs: number): void {
+    if (this.#status === undefined) return;
+    const now = Date.now();
+    const { hint, ...error } = errorDataWithHint(
+      new ReplicationError(
+        'bug',
+        'internal',
+        "The task's thread ended unexpectedly. It is started again by itself and goes on at the last checkpoint.",
+      ),
+    );
+    const trouble = { error, hint, since: now, nextTryAt: now + pauseMs };
+    this.#status = { ...this.#status, at: now, state: 'blocked', trouble };
+    this.emit('status', this.#status);
+  }
 }
+
+const notLevel = (): ReplicationError =>
+  new ReplicationError('unknown', 'internal', 'The task was stopped before it was level.');

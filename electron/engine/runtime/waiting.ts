@@ -14,6 +14,17 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
+/** Rejects with the signal's reason. On the global timer, which a simulation can take the place of. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  try {
+    await orAborted(promise, signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waiters on conditions over changing state: each is asked again whenever `changed` is called. */
 export class Conditions {
   readonly #waiters = new Set<{ isMet: () => boolean; resolve: () => void }>();

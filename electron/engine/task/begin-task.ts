@@ -9,11 +9,11 @@ import { asVChannel, type PChannel } from '../../../shared/model/ids.ts';
 import { asOrdinal, ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
+  FirstState,
   SourceIdentity,
   StoredChannel,
   StoredCollection,
   StoredShard,
-  StoredTask,
 } from '../../../shared/model/task-state.ts';
 import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, parseCollectionSchema } from '../codec/collection-schema.ts';
@@ -47,11 +47,7 @@ export function assertSameSource(stored: SourceIdentity, found: SourceIdentity):
   );
 }
 
-export async function firstState(
-  catalog: Catalog,
-  wal: Wal,
-  source: SourceIdentity,
-): Promise<Omit<StoredTask, 'epoch' | 'droppedPartitions'>> {
+export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdentity): Promise<FirstState> {
   const dataChannels = await wal.listDataChannels();
   if (dataChannels.length === 0) {
     throw new ReplicationError(

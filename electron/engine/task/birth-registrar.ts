@@ -26,7 +26,7 @@ export class BirthRegistrar {
   readonly #wal: Wal;
   readonly #logger: Logger;
   readonly #conditions = new Conditions();
-  /** By collection id. Kept: one small entry for each collection that is born while the task runs. */
+  /** Under way, or left alone. */
   readonly #answers = new Map<CollectionId, Promise<CatalogCollection | undefined>>();
   #changes = 0;
 
@@ -47,17 +47,17 @@ export class BirthRegistrar {
    * same answer: the catalogue may change between two questions, and a collection of which some shards were registered
    * and others left alone would wait for them for ever.
    */
-  find(
-    record: CreateCollectionRecord,
-    channel: PChannel,
-    signal: AbortSignal,
-  ): Promise<CatalogCollection | undefined> {
+  find(record: CreateCollectionRecord, channel: PChannel, signal: AbortSignal): Promise<CatalogCollection | undefined> {
     const id = record.collectionId;
     const asked = this.#answers.get(id);
     if (asked !== undefined) return asked;
     const answer = this.#ask(record, channel, signal);
     this.#answers.set(id, answer);
-    answer.catch(() => this.#answers.delete(id));
+    // Once it is registered nobody asks again. What is left alone stays: a name for each, and those are few.
+    answer.then(
+      (found) => found !== undefined && this.#answers.delete(id),
+      () => this.#answers.delete(id),
+    );
     return answer;
   }
 
@@ -71,6 +71,11 @@ export class BirthRegistrar {
       const seen = this.#changes;
       const found = await this.#catalog.collection(record.collectionId);
       if (found === 'gone') return undefined;
+      if (found === 'creating') {
+        // The source is at it, however long it takes.
+        await this.#nextChange(seen, AbortSignal.any([signal, AbortSignal.timeout(BIRTH_TIMEOUT_MS)]), signal);
+        continue;
+      }
       if (found !== undefined) return found;
       if (limit.aborted || (isFirst && !(await this.#isYoung(record, channel, signal)))) {
         this.#logger.warn(
@@ -79,10 +84,13 @@ export class BirthRegistrar {
         );
         return undefined;
       }
-      await this.#conditions
-        .until(() => this.#changes > seen, AbortSignal.any([signal, limit]))
-        .catch(() => signal.throwIfAborted());
+      await this.#nextChange(seen, AbortSignal.any([signal, limit]), signal);
     }
+  }
+
+  /** Until the catalogue has changed since `seen`, or `limit` has passed. Rejects only when `signal` aborts. */
+  async #nextChange(seen: number, limit: AbortSignal, signal: AbortSignal): Promise<void> {
+    await this.#conditions.until(() => this.#changes > seen, limit).catch(() => signal.throwIfAborted());
   }
 
   /** Measured against the newest message of the same channel, so that the clocks of two machines do not matter. */

@@ -53,6 +53,7 @@ export class ChannelFollower implements BudgetMember {
   #lastOrdinal: MessageOrdinal = ORDINAL_NONE;
   #lastTickOrdinal: MessageOrdinal = ORDINAL_NONE;
   #isRunning = false;
+  #hasEnded = false;
 
   constructor(context: FollowerContext, stored: StoredChannel, doubtfulUntil: MessageOrdinal) {
     this.#context = context;
@@ -91,12 +92,16 @@ export class ChannelFollower implements BudgetMember {
     return false;
   }
 
-  /** Every message up to `ordinal`, or every change up to `tick`, has been read and handed on. */
+  /** Every message up to `ordinal`, or every change up to `tick`, has been read and handed on; or nothing more will be. */
   whenRead(ordinal: MessageOrdinal, tick: TimeTick | undefined, signal: AbortSignal): Promise<void> {
     return this.#conditions.until(
-      () => this.#lastOrdinal >= ordinal || (tick !== undefined && this.readTick() >= tick),
+      () => this.#hasEnded || this.#lastOrdinal >= ordinal || (tick !== undefined && this.readTick() >= tick),
       signal,
     );
+  }
+
+  hasRead(ordinal: MessageOrdinal): boolean {
+    return this.#isRunning && this.#lastOrdinal >= ordinal;
   }
 
   /** Every change up to message `ordinal` is confirmed by the target, in every shard of the channel. */
@@ -128,9 +133,7 @@ export class ChannelFollower implements BudgetMember {
         // Kept here: an abort right after it was opened must not leave it behind.
         let opened: WalReader | undefined;
         try {
-          await this.#readOn(
-            await retrying(async () => (opened = await this.#openAndReadFirst()), signal, observer),
-          );
+          await this.#readOn(await retrying(async () => (opened = await this.#openAndReadFirst()), signal, observer));
         } catch (error) {
           signal.throwIfAborted();
           const failure = toReplicationError(error);
@@ -141,6 +144,8 @@ export class ChannelFollower implements BudgetMember {
         }
       }
     } finally {
+      this.#hasEnded = true;
+      this.#conditions.changed();
       budget.leave();
     }
   }

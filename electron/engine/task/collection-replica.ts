@@ -18,7 +18,7 @@ import type { DeleteRecord, InsertRecord, WalRecord } from '../codec/records.ts'
 import { isHeld, hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
-import { Conditions, orAborted, type SerialLane } from '../runtime/waiting.ts';
+import { Conditions, orAborted, SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
 import type { CollectionAddress, Target } from '../target/target.ts';
 import { CollectionWriter } from './collection-writer.ts';
@@ -30,13 +30,20 @@ export interface ReplicaContext {
   readonly target: Target;
   readonly store: TaskStore;
   readonly clock: Clock;
+  /** Ends every wait, and every repetition. */
   readonly signal: AbortSignal;
+  /** Ends calls that are under way: later than `signal`, since a write that was cut off may still happen. */
+  readonly callSignal: AbortSignal;
+  /** Awaited before the calls are ended. */
+  tracked<T>(call: Promise<T>): Promise<T>;
   /** Written into the target's collection: whose copy it is. */
   originOf(id: CollectionId): string;
   /** Collections that bore this name before and must be gone first. */
   predecessorsOf(replica: CollectionReplica): readonly CollectionReplica[];
   /** One at a time per database: making and removing the database and what is in it. */
   databaseLane(database: string): SerialLane;
+  /** Makes it where it is missing. */
+  ensureDatabase(database: string): Promise<void>;
   /** The entry's content; read again from the broker where it was let go. */
   contentOf(lane: ShardLane, entry: LogEntry): Promise<WalRecord>;
   release(entry: LogEntry): void;
@@ -91,6 +98,7 @@ export class CollectionReplica implements LaneOwner {
   #targetId: bigint | undefined;
   #dropTick: TimeTick | undefined;
   #operationsUntil: MessageOrdinal;
+  readonly #partitionLane = new SerialLane();
   #ready: Promise<void> | undefined;
   #isReady = false;
   #trouble: Trouble | undefined;
@@ -174,9 +182,10 @@ export class CollectionReplica implements LaneOwner {
     return this.#ready;
   }
 
-  /** Resolves when the copy has been dropped for good. */
-  whenDropped(signal: AbortSignal): Promise<void> {
-    return this.#conditions.until(() => this.isDropped, signal);
+  /** Resolves when the copy has been dropped for good. Rejects when the collection has failed, so that it never will be. */
+  async whenDropped(signal: AbortSignal): Promise<void> {
+    await this.#conditions.until(() => this.isDropped || this.#hasFailed, signal);
+    if (this.#hasFailed) throw this.#inTheWay();
   }
 
   /**
@@ -218,7 +227,8 @@ export class CollectionReplica implements LaneOwner {
    * the target itself, the collection asks again later.
    */
   async addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
-    const added = this.#addPartitions(partitions);
+    // One after the other: a reading that is older must not end later.
+    const added = this.#partitionLane.run(() => this.#addPartitions(partitions));
     this.#partitionsAdded = added;
     await added;
     if (this.#partitionsAdded === added) this.#partitionsAdded = undefined;
@@ -285,6 +295,7 @@ export class CollectionReplica implements LaneOwner {
     this.#trouble = { error: error.toData(), hint: hintFor(error), since: this.#context.clock.now() };
     for (const lane of this.#lanes.values()) lane.stop();
     this.#stop.abort(error);
+    this.#conditions.changed();
     this.#context.failed(this, error);
   }
 
@@ -385,9 +396,7 @@ export class CollectionReplica implements LaneOwner {
       if (found !== undefined && !(this.#phase === 'creating' && found.origin === origin)) throw this.#nameTaken();
       if (found === undefined) {
         this.#setPhase('creating');
-        if (database !== 'default') {
-          await this.#onTarget('createDatabase', (signal) => target.createDatabase(database, [], signal));
-        }
+        await this.#context.ensureDatabase(database);
         await this.#onTarget('createCollection', (signal) => this.#create(origin, signal));
       }
       const made =
@@ -464,13 +473,15 @@ export class CollectionReplica implements LaneOwner {
     call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
   ): Promise<T> {
     const { clock } = this.#context;
-    return retrying((previous) => call(this.#signal, previous), this.#signal, {
+    return retrying((previous) => this.#context.tracked(call(this.#context.callSignal, previous)), this.#signal, {
       blocked: (error, pauseMs) => {
+        if (this.#hasFailed) return;
         const since = this.#trouble?.since ?? clock.now();
         this.#trouble = { error: error.toData(), hint: hintFor(error), since, nextTryAt: clock.now() + pauseMs };
       },
       unblocked: () => {
-        this.#trouble = undefined;
+        // The reason of a failure stays, whatever still succeeds beside it.
+        if (!this.#hasFailed) this.#trouble = undefined;
       },
     }).then((result) => {
       this.#context.called(name);
@@ -493,6 +504,16 @@ export class CollectionReplica implements LaneOwner {
 
   #haveAllReached(tick: TimeTick): boolean {
     return this.vchannels.every((vchannel) => this.#progressOf(vchannel) >= tick);
+  }
+
+  #inTheWay(): ReplicationError {
+    const { database, collection } = this.address;
+    return new ReplicationError(
+      'alreadyExists',
+      'target',
+      `An earlier collection ${database}.${collection} has stopped, and its copy is still on the target. Mend what stopped it, then resume.`,
+      { context: { database, collection } },
+    );
   }
 
   #nameTaken(): ReplicationError {

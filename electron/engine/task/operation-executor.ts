@@ -1,6 +1,7 @@
 /** What each operation of the operation channel means for the target. */
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
 import type { OperationRecord } from '../codec/records.ts';
 import { SerialLane } from '../runtime/waiting.ts';
@@ -13,8 +14,12 @@ export interface OperationExecutorContext {
   readonly registry: CollectionRegistry;
   readonly signal: AbortSignal;
   databaseLane(database: string): SerialLane;
-  /** Repeats a call after the policy. */
-  onTarget(name: string, call: (signal: AbortSignal) => Promise<void>): Promise<void>;
+  /** Makes it where it is missing. */
+  ensureDatabase(database: string): Promise<void>;
+  /** Drops it where this task has made it. @returns whether it has. */
+  dropOwnDatabase(database: string): Promise<boolean>;
+  /** Looks for channels that are new, and reads all up to the time. */
+  lookAgain(tick: TimeTick): Promise<void>;
   /** Seen, and deliberately not applied. */
   skipped(record: OperationRecord, reason: string): void;
 }
@@ -41,13 +46,21 @@ export class OperationExecutor {
       case 'dropIndex':
         return this.#onCollections(record, ordinal, (_replica, signal) => target.dropIndex(record.request, signal));
       case 'loadCollection':
-        return this.#onCollections(record, ordinal, (_replica, signal) => target.loadCollection(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) =>
+          target.loadCollection(record.request, signal),
+        );
       case 'releaseCollection':
-        return this.#onCollections(record, ordinal, (_replica, signal) => target.releaseCollection(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) =>
+          target.releaseCollection(record.request, signal),
+        );
       case 'loadPartitions':
-        return this.#onCollections(record, ordinal, (_replica, signal) => target.loadPartitions(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) =>
+          unlessGone(target.loadPartitions(record.request, signal)),
+        );
       case 'releasePartitions':
-        return this.#onCollections(record, ordinal, (_replica, signal) => target.releasePartitions(record.request, signal));
+        return this.#onCollections(record, ordinal, (_replica, signal) =>
+          unlessGone(target.releasePartitions(record.request, signal)),
+        );
       case 'flush':
         return this.#onCollections(record, ordinal, (replica, signal) => target.flush(replica.address, signal));
       case 'alterDatabase':
@@ -74,14 +87,21 @@ export class OperationExecutor {
     ordinal: MessageOrdinal,
     run: (replica: CollectionReplica, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
+    const { registry } = this.#context;
+    const find = (name: string): CollectionReplica | undefined =>
+      registry.aliveAt(record.database, name, record.endTick);
+    // The collection may be the first one of a channel that was not known when the operation was read.
+    if (record.collectionNames.some((name) => find(name) === undefined)) await this.#context.lookAgain(record.endTick);
     const replicas = record.collectionNames.flatMap((name) => {
-      const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
+      const replica = find(name);
       if (replica === undefined)
         this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
       return replica === undefined ? [] : [replica];
     });
     await Promise.all(
-      replicas.map((replica) => replica.operation({ ordinal, tick: record.endTick }, record.operation, (signal) => run(replica, signal))),
+      replicas.map((replica) =>
+        replica.operation({ ordinal, tick: record.endTick }, record.operation, (signal) => run(replica, signal)),
+      ),
     );
   }
 
@@ -92,16 +112,12 @@ export class OperationExecutor {
   }
 
   async #createDatabase(record: OperationRecord): Promise<void> {
-    const { target } = this.#context;
-    await this.#context
-      .databaseLane(record.database)
-      .run(() =>
-        this.#context.onTarget('createDatabase', (signal) => target.createDatabase(record.database, [], signal)),
-      );
+    const { database } = record;
+    await this.#context.databaseLane(database).run(() => this.#context.ensureDatabase(database));
   }
 
   async #dropDatabase(record: OperationRecord): Promise<void> {
-    const { target, registry, signal } = this.#context;
+    const { registry, signal } = this.#context;
     const { database } = record;
     const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
     const earlier = registry.inDatabase(database).filter(before(record.endTick));
@@ -112,7 +128,18 @@ export class OperationExecutor {
         this.#context.skipped(record, `a later database ${database} is in use`);
         return;
       }
-      await this.#context.onTarget('dropDatabase', (abort) => target.dropDatabase(database, abort));
+      if (!(await this.#context.dropOwnDatabase(database))) {
+        this.#context.skipped(record, `the target's database ${database} was not made by this task`);
+      }
     });
+  }
+}
+
+/** The partition's drop, which came later, may have been applied before: then there is nothing left to do. */
+async function unlessGone(call: Promise<void>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!(error instanceof ReplicationError && error.code === 'notFound')) throw error;
   }
 }

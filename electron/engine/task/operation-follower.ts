@@ -6,7 +6,7 @@
  * was read. By then every collection that it can mean is known. Its collection runs it when all earlier changes are in.
  *
  * Operations of different collections do not wait for each other. The channel's checkpoint is the unbroken run of
- * finished ones; a crash repeats the rest, which is why each must be harmless to repeat.
+ * finished ones; a crash repeats the rest, of which each collection knows what it has had.
  */
 import type { PChannel } from '../../../shared/model/ids.ts';
 import { asOrdinal, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
@@ -38,14 +38,16 @@ export interface OperationContext {
 
 interface Pending {
   readonly ordinal: MessageOrdinal;
-  readonly tick: TimeTick;
-  isDone: boolean;
 }
 
 export class OperationFollower {
   readonly channel: PChannel;
   readonly #context: OperationContext;
-  readonly #pending: Pending[] = [];
+  /** Read and not finished, in the order of the log. */
+  readonly #pending = new Set<Pending>();
+  /** The first that failed: the checkpoint must not pass it, so that a later start runs it. */
+  #firstFailed: MessageOrdinal | undefined;
+  #lastRead: MessageOrdinal;
   readonly #conditions = new Conditions();
   #start: ResumePoint;
   #confirmedTick: TimeTick;
@@ -58,10 +60,11 @@ export class OperationFollower {
     this.#start = resume;
     this.#confirmedTick = tick;
     this.#confirmedOrdinal = resume.kind === 'after' ? resume.ordinal : asOrdinal(resume.ordinal - 1n);
+    this.#lastRead = this.#confirmedOrdinal;
   }
 
   get pendingCount(): number {
-    return this.#pending.length;
+    return this.#pending.size;
   }
 
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
@@ -75,13 +78,7 @@ export class OperationFollower {
       // Kept here: an abort right after it was opened must not leave it behind.
       let opened: WalReader | undefined;
       try {
-        const reader = await retrying(
-          async () => (opened = await this.#context.wal.open(this.channel, this.#start, signal)),
-          signal,
-          observer,
-        );
-        observer.unblocked();
-        await this.#readOn(reader);
+        await this.#readOn(await retrying(async () => (opened = await this.#openAndReadFirst()), signal, observer));
       } catch (error) {
         signal.throwIfAborted();
         const failure = toReplicationError(error);
@@ -93,14 +90,30 @@ export class OperationFollower {
     }
   }
 
+  /** A reader that has proven itself by its first messages, so that one which only opens does not count as success. */
+  async #openAndReadFirst(): Promise<WalReader> {
+    const { wal, signal, observer } = this.#context;
+    const reader = await wal.open(this.channel, this.#start, signal);
+    observer.unblocked();
+    try {
+      await this.#readOnce(reader);
+      return reader;
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+  }
+
   async #readOn(reader: WalReader): Promise<never> {
+    for (;;) await this.#readOnce(reader);
+  }
+
+  async #readOnce(reader: WalReader): Promise<void> {
     const { signal } = this.#context;
-    for (;;) {
-      await this.#conditions.until(() => this.#pending.length < PENDING_OPERATIONS_MAX, signal);
-      for (const message of await reader.read(READ_BYTES_MAX, signal)) {
-        await this.#take(message);
-        this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
-      }
+    await this.#conditions.until(() => this.#pending.size < PENDING_OPERATIONS_MAX, signal);
+    for (const message of await reader.read(READ_BYTES_MAX, signal)) {
+      await this.#take(message);
+      this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
     }
   }
 
@@ -115,8 +128,10 @@ export class OperationFollower {
       );
     }
     this.#context.messageRead(record, message.payload.length);
-    const pending = { ordinal: message.ordinal, tick: record.endTick, isDone: false };
-    this.#pending.push(pending);
+    const pending = { ordinal: message.ordinal };
+    this.#pending.add(pending);
+    this.#lastRead = message.ordinal;
+    if (record.endTick > this.#confirmedTick) this.#confirmedTick = record.endTick;
     if (record.kind !== 'operation') {
       this.#finish(pending);
       return;
@@ -124,19 +139,28 @@ export class OperationFollower {
     await this.#context.whenDue(record.endTick);
     this.#context.execute(record, message.ordinal).then(
       () => this.#finish(pending),
-      // It stays pending: its collection shows why it failed, and a restart repeats it.
-      () => undefined,
+      () => {
+        // Whoever failed shows why. It no longer counts as under way, or a thousand of them would stop all others.
+        if (this.#firstFailed === undefined || pending.ordinal < this.#firstFailed) this.#firstFailed = pending.ordinal;
+        this.#finish(pending);
+      },
     );
   }
 
   #finish(pending: Pending): void {
-    pending.isDone = true;
-    let last: Pending | undefined;
-    while (this.#pending[0]?.isDone === true) last = this.#pending.shift();
-    if (last === undefined) return;
-    this.#confirmedOrdinal = last.ordinal;
-    if (last.tick > this.#confirmedTick) this.#confirmedTick = last.tick;
-    const resume = { kind: 'after', ordinal: last.ordinal, incarnation: this.#start.incarnation } as const;
+    this.#pending.delete(pending);
+    const [oldest] = this.#pending;
+    const limits = [oldest?.ordinal, this.#firstFailed].filter((ordinal) => ordinal !== undefined);
+    const confirmed = limits.reduce<bigint>(
+      (least, ordinal) => (ordinal - 1n < least ? ordinal - 1n : least),
+      this.#lastRead,
+    );
+    if (confirmed <= this.#confirmedOrdinal) {
+      this.#conditions.changed();
+      return;
+    }
+    this.#confirmedOrdinal = asOrdinal(confirmed);
+    const resume = { kind: 'after', ordinal: this.#confirmedOrdinal, incarnation: this.#start.incarnation } as const;
     this.#context.channelConfirmed(this.channel, resume, this.#confirmedTick);
     this.#conditions.changed();
   }

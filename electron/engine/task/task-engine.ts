@@ -3,7 +3,7 @@
  * follower per channel going until it is stopped. It wires and watches; reading, ordering and writing are elsewhere.
  */
 import type { CollectionId, PChannel, VChannel } from '../../../shared/model/ids.ts';
-import type { MessageOrdinal, ResumePoint } from '../../../shared/model/position.ts';
+import { ORDINAL_NONE, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   StoredChannel,
@@ -20,11 +20,18 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ReadBudget } from '../runtime/read-budget.ts';
 import { retrying } from '../runtime/retry.ts';
-import { orAborted, SerialLane } from '../runtime/waiting.ts';
-import type { Catalog } from '../source/catalog/catalog.ts';
+import { orAborted, pause, SerialLane } from '../runtime/waiting.ts';
+import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
 import type { Target } from '../target/target.ts';
-import { assertSameSource, firstState, newChannel, readSourceIdentity, toStoredCollection } from './begin-task.ts';
+import {
+  assertSameSource,
+  firstState,
+  newChannel,
+  readSourceIdentity,
+  shardsFromCreation,
+  toStoredCollection,
+} from './begin-task.ts';
 import { BirthRegistrar } from './birth-registrar.ts';
 import { ChannelFollower, type FollowerContext } from './channel-follower.ts';
 import { CheckpointTracker } from './checkpoint-tracker.ts';
@@ -36,11 +43,23 @@ import { OperationFollower } from './operation-follower.ts';
 import { ShardLane } from './shard-lane.ts';
 import { StatusBoard } from './status-board.ts';
 
+/** A write takes milliseconds, a bad day's write seconds. */
+const DRAIN_TIMEOUT_MS = 30_000;
+/** Between two readings of the whole catalogue; a burst of changes is one reading. */
+const CATALOG_PAUSE_MS = 500;
+
+/** The task has changed its own stored state and must be started over. Nothing is wrong. */
+export class RestartNeeded extends Error {
+  override readonly name = 'RestartNeeded';
+}
+
 export interface TaskEngineOptions {
   readonly taskId: string;
   readonly rootPath: string;
   readonly walKind: string;
   readonly budgetBytes: number;
+  /** Time for calls under way when the task is stopped; 30 s unless given. */
+  readonly drainTimeoutMs?: number;
 }
 
 export interface TaskEngineParts {
@@ -62,15 +81,23 @@ export class TaskEngine {
   readonly #followerOf = new Map<VChannel, ChannelFollower>();
   readonly #databaseLanes = new Map<string, SerialLane>();
   readonly #dropped = new Set<CollectionId>();
-  /** Ends everything at once: the caller's stop, or a failure that the task cannot survive. */
+  /** Ends every wait and every loop: the caller's stop, or a failure that the task cannot survive. */
   readonly #end = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  /** Ends calls on the target, after they have had their time: a write that was cut off may still happen. */
+  readonly #endCalls = new AbortController();
+  readonly #calls = new Set<Promise<unknown>>();
+  /** Made by this task, now or earlier. */
+  readonly #ownDatabases = new Set<string>();
+  /** Seen on the target in this run. */
+  readonly #knownDatabases = new Set<string>(['default']);
+  readonly #running = new Set<Promise<unknown>>();
   readonly #births: BirthRegistrar;
   readonly #catalogReadings = new SerialLane();
   /** Its channels are known and are being read. */
   readonly #started = Promise.withResolvers<void>();
   #operations: OperationFollower | undefined;
   #isReadingDue = false;
+  #isFirstRun = false;
   #tracker: CheckpointTracker | undefined;
   #etcdClusterId = '';
 
@@ -108,15 +135,44 @@ export class TaskEngine {
     } catch (error) {
       if (!signal.aborted) {
         this.#end.abort(error);
-        this.#board.failed(toReplicationError(error));
+        if (!(error instanceof RestartNeeded)) this.#board.failed(toReplicationError(error));
         throw error;
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
-      await Promise.allSettled(this.#running);
+      await this.#drain();
+      this.#storeLast();
+    }
+  }
+
+  /** Calls that are under way end by themselves, or are ended when they take too long; then all that waited for them. */
+  async #drain(): Promise<void> {
+    const timeoutMs = this.#options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS;
+    const within = (work: Iterable<Promise<unknown>>): Promise<unknown> =>
+      orAborted(Promise.allSettled(work), AbortSignal.timeout(timeoutMs)).catch(() => undefined);
+    await within(this.#calls);
+    this.#endCalls.abort(this.#end.signal.reason);
+    await within(this.#running);
+    // Lanes go on once more, to their own end.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #storeLast(): void {
+    try {
       this.#tracker?.flush();
+    } catch (error) {
+      // Whatever ended the task is what the operator must hear of; the old checkpoints are as good.
+      this.#parts.logger.error({ err: error }, 'The last checkpoints could not be stored.');
+    } finally {
       this.#tracker?.close();
     }
+  }
+
+  #tracked<T>(call: Promise<T>): Promise<T> {
+    const settled = call.catch(() => undefined);
+    this.#calls.add(settled);
+    void settled.finally(() => this.#calls.delete(settled));
+    return call;
   }
 
   /**
@@ -136,7 +192,8 @@ export class TaskEngine {
           await follower.whenConfirmed(await this.#latest(follower.channel), stop);
         }),
       );
-      await this.#catalogReadings.run(() => this.#readCatalog());
+      const { partitions } = await this.#catalogReadings.run(() => this.#readCatalog());
+      await orAborted(partitions, stop);
     })();
     await Promise.race([level, failure]);
   }
@@ -156,12 +213,14 @@ export class TaskEngine {
           return known;
         }
         const first = await firstState(catalog, wal, identity);
-        return { ...first, epoch: store.begin(first), droppedPartitions: [] };
+        this.#isFirstRun = true;
+        return { ...first, epoch: store.begin(first), databases: [], droppedPartitions: [] };
       },
       this.#end.signal,
       this.#board.observer('start'),
     );
     this.#etcdClusterId = stored.source.etcdClusterId;
+    for (const database of stored.databases) this.#ownDatabases.add(database);
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
     await this.#takeUp(stored);
     catalog.watch(() => this.#catalogChanged(), this.#end.signal);
@@ -172,9 +231,12 @@ export class TaskEngine {
     const { signal } = this.#end;
     const operationChannel = await retrying(() => wal.operationChannel(), signal, this.#board.observer('start'));
     for (const channel of stored.channels) {
-      if (channel.channel === operationChannel)
+      if (channel.channel === operationChannel) {
         this.#operations = new OperationFollower(this.#operationContext(), channel);
-      else this.#addFollower(channel, await this.#latest(channel.channel));
+        continue;
+      }
+      // Nobody has written anything yet in the first run.
+      this.#addFollower(channel, this.#isFirstRun ? ORDINAL_NONE : await this.#latest(channel.channel));
     }
     for (const collection of stored.collections) {
       if (collection.phase === 'dropped') this.#dropped.add(collection.id);
@@ -183,6 +245,10 @@ export class TaskEngine {
     for (const shard of stored.shards) await this.#takeUpShard(shard);
     for (const replica of this.#registry.all()) replica.resume();
     for (const follower of this.#followers.values()) this.#runFollower(follower);
+    this.#runOperations();
+  }
+
+  #runOperations(): void {
     const operations = this.#operations;
     if (operations !== undefined) this.#track(operations.run(), (error) => this.#end.abort(error));
   }
@@ -205,6 +271,7 @@ export class TaskEngine {
 
   async #addNewChannels(): Promise<void> {
     const { wal, store } = this.#parts;
+    if (this.#operations === undefined) await this.#addOperationChannel();
     for (const channel of await wal.listDataChannels()) {
       if (this.#followers.has(channel)) continue;
       const bounds = await wal.bounds(channel);
@@ -212,8 +279,21 @@ export class TaskEngine {
       if (this.#followers.has(channel)) continue;
       const stored = newChannel(channel, bounds);
       store.addChannel(stored);
-      this.#runFollower(this.#addFollower(stored, bounds.latest));
+      this.#runFollower(this.#addFollower(stored, ORDINAL_NONE));
     }
+  }
+
+  /** Some brokers make it when the first operation is written. */
+  async #addOperationChannel(): Promise<void> {
+    const { wal, store } = this.#parts;
+    const channel = await wal.operationChannel();
+    if (channel === undefined) return;
+    const stored = newChannel(channel, await wal.bounds(channel));
+    // As above: from here on nothing is awaited.
+    if (this.#operations !== undefined) return;
+    store.addChannel(stored);
+    this.#operations = new OperationFollower(this.#operationContext(), stored);
+    this.#runOperations();
   }
 
   #catalogChanged(): void {
@@ -222,18 +302,20 @@ export class TaskEngine {
     if (this.#isReadingDue) return;
     this.#isReadingDue = true;
     this.#guard(
-      this.#catalogReadings.run(() => {
+      this.#catalogReadings.run(async () => {
+        await pause(CATALOG_PAUSE_MS, this.#end.signal);
         this.#isReadingDue = false;
-        return this.#readCatalog();
+        await this.#readCatalog();
       }),
     );
   }
 
   /**
-   * What only the catalogue tells: channels that are new, and partitions, whose creation 2.3.5 does not write into the
-   * log. Nothing is ever removed for being absent here.
+   * What only the catalogue tells: channels that are new, partitions, whose creation 2.3.5 does not write into the log,
+   * and collections whose birth was passed over. Nothing is ever removed for being absent here.
+   * @returns the making of partitions, which one collection's trouble may hold up for long.
    */
-  async #readCatalog(): Promise<void> {
+  async #readCatalog(): Promise<{ partitions: Promise<unknown> }> {
     const snapshot = await retrying(
       async () => {
         await this.#addNewChannels();
@@ -242,11 +324,30 @@ export class TaskEngine {
       this.#end.signal,
       this.#board.observer('catalog'),
     );
-    await Promise.all(
-      snapshot.collections.map(async ({ id, partitions }) => {
-        await this.#registry.get(id)?.addPartitions(partitions);
-      }),
+    const partitions = snapshot.collections.map(async (collection) => {
+      this.#assertNotMissed(collection);
+      await this.#registry.get(collection.id)?.addPartitions(collection.partitions);
+    });
+    for (const work of partitions) this.#guard(work);
+    return { partitions: Promise.allSettled(partitions) };
+  }
+
+  /**
+   * A collection can be in the catalogue so late that its birth in the log was given up (`birth-registrar.ts`). Its shards
+   * are then added where their history begins, and the task starts over to read from there.
+   */
+  #assertNotMissed(collection: CatalogCollection): void {
+    const { store, wal } = this.#parts;
+    const known = this.#registry.get(collection.id);
+    if (this.#dropped.has(collection.id) || known?.hasFailed === true || known?.isEnding === true) return;
+    const missed = shardsFromCreation(collection, wal, (channel) => this.#followers.get(channel)?.incarnation).filter(
+      ({ vchannel, channel, checkpoint }) =>
+        !this.#followerOf.has(vchannel) && (this.#followers.get(channel)?.hasRead(checkpoint.resume.ordinal) ?? false),
     );
+    if (missed.length === 0) return;
+    if (known === undefined) store.addCollection(toStoredCollection(collection));
+    for (const shard of missed) store.addShard(shard);
+    throw new RestartNeeded(`${collection.database}.${collection.name} came into the catalogue late.`);
   }
 
   #addReplica(collection: StoredCollection, stored?: Pick<StoredTask, 'droppedPartitions'>): CollectionReplica {
@@ -256,6 +357,11 @@ export class TaskEngine {
     const replica = new CollectionReplica(this.#replicaContext(), collection, droppedPartitions);
     this.#registry.add(replica);
     return replica;
+  }
+
+  /** A catalogue that cannot be read does not end what runs. */
+  #guard(work: Promise<unknown>): void {
+    this.#track(work, (error) => this.#board.failed(error));
   }
 
   /** A shard whose place in the log is gone stops its collection, not its channel. */
@@ -298,10 +404,10 @@ export class TaskEngine {
         this.#end.signal,
         this.#board.observer('catalog'),
       );
-      if (found === undefined) return;
       // Another shard's message may have been first, while this one asked.
-      replica = this.#registry.get(found.id);
+      replica = this.#registry.get(record.collectionId);
       if (replica === undefined) {
+        if (found === undefined) return;
         const stored = toStoredCollection(found);
         store.addCollection(stored);
         replica = this.#addReplica(stored);
@@ -347,16 +453,9 @@ export class TaskEngine {
       registry: this.#registry,
       signal: this.#end.signal,
       databaseLane: (database) => this.#databaseLane(database),
-      onTarget: async (name, call) => {
-        try {
-          await retrying(() => call(this.#end.signal), this.#end.signal, this.#board.observer(name));
-        } catch (error) {
-          // No collection can show it.
-          if (!this.#end.signal.aborted) this.#board.failed(toReplicationError(error));
-          throw error;
-        }
-        this.#board.called(name);
-      },
+      ensureDatabase: (database) => this.#ensureDatabase(database),
+      dropOwnDatabase: (database) => this.#dropOwnDatabase(database),
+      lookAgain: (tick) => this.#lookAgain(tick),
       skipped: (record, reason) => this.#skipped(record, reason),
     });
     return {
@@ -378,9 +477,12 @@ export class TaskEngine {
       store,
       clock,
       signal: this.#end.signal,
+      callSignal: this.#endCalls.signal,
+      tracked: (call) => this.#tracked(call),
       originOf: (id) => `${this.#etcdClusterId}/${id}`,
       predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
       databaseLane: (database) => this.#databaseLane(database),
+      ensureDatabase: (database) => this.#ensureDatabase(database),
       contentOf: (lane, entry) => this.#contentOf(lane, entry),
       release: (entry) => this.#release(entry),
       laneChanged: (lane) => this.#laneChanged(lane),
@@ -441,8 +543,9 @@ export class TaskEngine {
   /** The last message that stands in the channel now. */
   async #latest(channel: PChannel): Promise<MessageOrdinal> {
     const read = (): Promise<ChannelBounds> => this.#parts.wal.bounds(channel);
-    const { latest } = await retrying(read, this.#end.signal, this.#board.observer(`end of ${channel}`));
-    return latest;
+    const { earliest, latest } = await retrying(read, this.#end.signal, this.#board.observer(`end of ${channel}`));
+    // Brokers number an empty log differently; below all messages is what it means.
+    return earliest > latest ? ORDINAL_NONE : latest;
   }
 
   async #whenDue(tick: TimeTick): Promise<void> {
@@ -476,6 +579,53 @@ export class TaskEngine {
     );
   }
 
+  /** A call that no collection can show the trouble of. */
+  async #onTarget<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#end;
+    try {
+      const result = await retrying(
+        () => this.#tracked(call(this.#endCalls.signal)),
+        signal,
+        this.#board.observer(name),
+      );
+      this.#board.called(name);
+      return result;
+    } catch (error) {
+      if (!signal.aborted) this.#board.failed(toReplicationError(error));
+      throw error;
+    }
+  }
+
+  /** In the database's lane. One that was there before is used, and never dropped. */
+  async #ensureDatabase(database: string): Promise<void> {
+    const { target, store } = this.#parts;
+    if (this.#knownDatabases.has(database)) return;
+    const existing = await this.#onTarget('listDatabases', (signal) => target.listDatabases(signal));
+    if (!existing.includes(database)) {
+      // Before it is made: a crash in between must not leave one that nobody may drop.
+      store.addDatabase(database);
+      this.#ownDatabases.add(database);
+      await this.#onTarget('createDatabase', (signal) => target.createDatabase(database, [], signal));
+    }
+    this.#knownDatabases.add(database);
+  }
+
+  async #dropOwnDatabase(database: string): Promise<boolean> {
+    const { target, store } = this.#parts;
+    if (!this.#ownDatabases.has(database)) return false;
+    this.#knownDatabases.delete(database);
+    await this.#onTarget('dropDatabase', (signal) => target.dropDatabase(database, signal));
+    store.removeDatabase(database);
+    this.#ownDatabases.delete(database);
+    return true;
+  }
+
+  async #lookAgain(tick: TimeTick): Promise<void> {
+    const { signal } = this.#end;
+    await retrying(() => this.#addNewChannels(), signal, this.#board.observer('operations'));
+    await this.#whenDue(tick);
+  }
+
   #databaseLane(database: string): SerialLane {
     const lane = this.#databaseLanes.get(database) ?? new SerialLane();
     this.#databaseLanes.set(database, lane);
@@ -487,13 +637,11 @@ export class TaskEngine {
     return undefined;
   }
 
-  #guard(work: Promise<void>): void {
-    this.#track(work, (error) => this.#end.abort(error));
-  }
-
-  #track(work: Promise<void>, failed: (error: ReplicationError) => void): void {
-    const tracked = work.catch((error: unknown) => {
-      if (!this.#end.signal.aborted) failed(toReplicationError(error));
+  #track(work: Promise<unknown>, failed: (error: ReplicationError) => void): void {
+    const tracked: Promise<unknown> = work.catch((error: unknown) => {
+      if (this.#end.signal.aborted) return;
+      if (error instanceof RestartNeeded) this.#end.abort(error);
+      else failed(toReplicationError(error));
     });
     this.#running.add(tracked);
     void tracked.finally(() => this.#running.delete(tracked));

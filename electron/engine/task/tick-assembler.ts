@@ -26,8 +26,14 @@ export interface TickBatch {
 }
 
 interface Shard {
-  /** Changes up to here are confirmed already: a re-read must not apply them again. */
+  /** Changes up to here are confirmed already, or on their way. */
   appliedTick: TimeTick;
+  /**
+   * Whether reading has come to the tick that the checkpoint stands at. Before it, changes up to `appliedTick` are read a
+   * second time and must not be applied again. After it, one that comes late all the same is news, and leaves with the
+   * next tick, as it does in Milvus itself.
+   */
+  isPastCheckpoint: boolean;
   /** Messages before it belong to others of the channel, or were applied. */
   readonly from: MessageOrdinal;
   pending: LogEntry[];
@@ -72,7 +78,7 @@ export class TickAssembler {
   /** From now on messages of the shard are taken: those from `from` on whose timestamp is above `appliedTick`. */
   join(vchannel: VChannel, from: MessageOrdinal, appliedTick: TimeTick): void {
     if (this.#shards.has(vchannel)) return;
-    this.#shards.set(vchannel, { appliedTick, from, pending: [] });
+    this.#shards.set(vchannel, { appliedTick, isPastCheckpoint: false, from, pending: [] });
   }
 
   has(vchannel: VChannel): boolean {
@@ -89,7 +95,8 @@ export class TickAssembler {
   /** Takes a message for a shard; returns whether it is wanted (not before its start, not applied before). */
   push(vchannel: VChannel, entry: LogEntry): boolean {
     const shard = this.#shards.get(vchannel);
-    if (shard === undefined || entry.ordinal < shard.from || entry.endTick <= shard.appliedTick) return false;
+    if (shard === undefined || entry.ordinal < shard.from) return false;
+    if (!shard.isPastCheckpoint && entry.endTick <= shard.appliedTick) return false;
     shard.pending.push(entry);
     return true;
   }
@@ -103,7 +110,9 @@ export class TickAssembler {
     const batches: TickBatch[] = [];
     const repeated: LogEntry[] = [];
     for (const [vchannel, shard] of this.#shards) {
-      if (tick <= shard.appliedTick || ordinal < shard.from) continue;
+      if (ordinal < shard.from) continue;
+      if (tick >= shard.appliedTick) shard.isPastCheckpoint = true;
+      if (tick <= shard.appliedTick) continue;
       shard.appliedTick = tick;
       let entries: LogEntry[] = [];
       if (shard.pending.length > 0) {

@@ -7,6 +7,7 @@ import { USER_FIELD_ID_MIN } from '../../codec/row-messages.ts';
 import type { CatalogCollection, CatalogDatabase, CatalogPartition, ShardPosition } from './catalog.ts';
 import {
   COLLECTION_CREATED,
+  COLLECTION_CREATING,
   COLLECTION_DROPPING,
   DATABASE_CREATED,
   isTombstone,
@@ -59,6 +60,9 @@ export function createdCollections(entries: readonly KeyedValue[]): { entry: Key
     .map((entry) => ({ entry, info: read(entry, readCollectionInfo) }))
     .filter(({ info }) => info.state === COLLECTION_CREATED);
 }
+
+export const isBeingCreated = (entry: KeyedValue): boolean =>
+  !isTombstone(entry.value) && read(entry, readCollectionInfo).state === COLLECTION_CREATING;
 
 /** Whether the entry of a collection says that it has ended, or is about to. */
 export const isDropped = (entry: KeyedValue): boolean =>

@@ -57,11 +57,11 @@ export interface Catalog {
   /** One consistent reading. @throws rootPathNotFound when etcd answers but holds no Milvus under the root path. */
   snapshot(): Promise<CatalogSnapshot>;
   /**
-   * One collection as it is now. `gone`: it was dropped, or is being dropped. `undefined`: there is no word of it, so it is
-   * not there yet (its CreateCollection message is in the log some milliseconds before; seen on 2.3.5), it was never
-   * made after all, or its end is long past.
+   * One collection as it is now. `creating`: the source is making it. `gone`: it was dropped, or is being dropped.
+   * `undefined`: there is no word of it, so it is not there yet (its CreateCollection message is in the log some
+   * milliseconds before; seen on 2.3.5), it was never made after all, or its end is long past.
    */
-  collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined>;
+  collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined>;
   /**
    * Calls back whenever collections, partitions or databases changed, until the signal aborts. Only says that something
    * changed; re-established after every disconnection and compaction, with one call then.

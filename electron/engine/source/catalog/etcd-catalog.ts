@@ -11,7 +11,7 @@ import { asCollectionId, type CollectionId } from '../../../../shared/model/ids.
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyEtcdError, isCompacted } from '../../errors/classify-etcd.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
-import { assembleCollection, assembleDatabases, createdCollections, isDropped, type KeyedValue } from './assemble.ts';
+import { assembleCollection, assembleDatabases, createdCollections, isBeingCreated, isDropped, type KeyedValue } from './assemble.ts';
 import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { DATABASE_KEYS, findMetaPaths } from './find-root-paths.ts';
@@ -58,7 +58,7 @@ class EtcdCatalog implements Catalog {
     return this.#classified(() => this.#unlessCompacted(() => this.#snapshot()));
   }
 
-  async collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined> {
+  async collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {
     return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
   }
 
@@ -94,8 +94,9 @@ class EtcdCatalog implements Catalog {
     return { revision: BigInt(revision), databases, collections };
   }
 
-  async #collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined> {
+  async #collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {
     const { databases, databaseIds, revision } = await this.#databases();
+    let isCreating = false;
     let isGone = false;
     for (const databaseId of databaseIds) {
       const entry = await this.#client.get(
@@ -106,11 +107,13 @@ class EtcdCatalog implements Catalog {
       const [found] = createdCollections([entry]);
       // A collection that was moved to another database leaves a tombstone in the old one.
       isGone ||= isDropped(entry);
+      isCreating ||= isBeingCreated(entry);
       if (found === undefined || asCollectionId(found.info.id) !== id) continue;
       const partitions = await this.#client.all(this.#key(`root-coord/partitions/${id}/`), revision);
       const fields = await this.#client.all(this.#key(`root-coord/fields/${id}/`), revision);
       return assembleCollection(found, databases, partitions, fields);
     }
+    if (isCreating) return 'creating';
     return isGone ? 'gone' : undefined;
   }
 

@@ -91,6 +91,7 @@ export interface MsgPosition {
 /** Milvus' states differ by message: a database that is there has 1, a collection or a partition 0 (live 2.3.5). */
 export const DATABASE_CREATED = 1;
 export const COLLECTION_CREATED = 0;
+export const COLLECTION_CREATING = 1;
 /** From here on (Dropping 2, Dropped 3) it has ended. */
 export const COLLECTION_DROPPING = 2;
 export const PARTITION_CREATED = 0;
