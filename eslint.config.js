@@ -1,6 +1,7 @@
 import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
 import boundaries from 'eslint-plugin-boundaries';
+import vue from 'eslint-plugin-vue';
 import tseslint from 'typescript-eslint';
 
 /**
@@ -18,6 +19,9 @@ const elements = [
   { type: 'task', pattern: 'electron/engine/task' },
   { type: 'store', pattern: 'electron/core/store' },
   { type: 'lab', pattern: 'electron/core/lab' },
+  { type: 'shell', pattern: 'electron/shell' },
+  { type: 'preload', pattern: 'electron/preload' },
+  { type: 'renderer', pattern: 'renderer', partialMatch: false },
   { type: 'judge', pattern: 'electron/core/drill' },
   { type: 'core', pattern: 'electron/core' },
   // What lies in the engine's folder itself: the worker's entry, which alone knows all parts.
@@ -39,6 +43,9 @@ const layers = {
   store: ['shared'],
   lab: ['shared'],
   judge: ['shared'],
+  shell: ['shared'],
+  preload: ['shared'],
+  renderer: ['shared'],
   core: ['shared', 'engine-host', 'runtime', 'store', 'lab', 'judge'],
   test: elements.map((element) => element.type),
 };
@@ -50,21 +57,24 @@ const pure = [
 ];
 
 export default tseslint.config(
-  { ignores: ['out/', 'dist/', 'node_modules/'] },
+  { ignores: ['out/', 'dist/', 'node_modules/', 'test/unit/renderer/vitest.config.ts'] },
   js.configs.recommended,
   {
-    files: ['**/*.ts'],
+    files: ['**/*.ts', '**/*.vue'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['vitest.config.ts'] },
+        extraFileExtensions: ['.vue'],
+        projectService: {
+          allowDefaultProject: ['vitest.config.ts', 'electron.vite.config.ts', 'renderer/vite.config.ts'],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },
     plugins: { boundaries },
     settings: {
       'boundaries/elements': elements,
-      'boundaries/include': ['electron/**/*.ts', 'shared/**/*.ts', 'test/**/*.ts'],
+      'boundaries/include': ['electron/**/*.ts', 'shared/**/*.ts', 'test/**/*.ts', 'renderer/**/*.{ts,vue}'],
       'import/resolver': { node: { extensions: ['.ts', '.js'] } },
     },
     rules: {
@@ -88,6 +98,45 @@ export default tseslint.config(
       '@typescript-eslint/no-invalid-void-type': 'off',
     },
   },
+  ...vue.configs['flat/recommended'].map((config) => ({ ...config, files: ['**/*.vue'] })),
+  {
+    files: ['**/*.vue'],
+    // The template's expressions are the type checker's business (vue-tsc); its rules cannot see through components.
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { parserOptions: { parser: tseslint.parser } },
+    // The compiler knows that a switch is exhaustive.
+    rules: { 'vue/return-in-computed-property': 'off' },
+  },
+  // Loads on Electron 9 as well, which has only what newer ones call deprecated.
+  { files: ['electron/shell/**/*.ts'], rules: { '@typescript-eslint/no-deprecated': 'off' } },
+  {
+    // Tests and doubles of the window are compiled with it.
+    files: [
+      'test/unit/renderer/**/*.ts',
+      'test/support/fake-*.ts',
+      'test/support/fake-window/*.ts',
+      'test/support/screenshots.ts',
+    ],
+    languageOptions: { parserOptions: { projectService: false, project: 'test/unit/renderer/tsconfig.json' } },
+  },
+  {
+    files: [
+      'renderer/**/*.ts',
+      'test/unit/renderer/**/*.ts',
+      'test/support/fake-*.ts',
+      'test/support/fake-window/*.ts',
+    ],
+    rules: {
+      '@typescript-eslint/no-dynamic-delete': 'off',
+      '@typescript-eslint/only-throw-error': 'off',
+      // Types that pass through .vue files are unknown to the linter's own program.
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+    },
+  },
   { files: pure, rules: { 'no-restricted-imports': ['error', { patterns: ['node:*'] }] } },
   {
     files: ['test/**/*.ts'],
@@ -101,7 +150,17 @@ export default tseslint.config(
   },
   {
     files: ['build/**/*.mjs', '*.js'],
-    languageOptions: { globals: { process: 'readonly', URL: 'readonly', console: 'readonly' } },
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        URL: 'readonly',
+        console: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+        setInterval: 'readonly',
+        clearInterval: 'readonly',
+      },
+    },
   },
   prettier,
 );

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,10 +59,45 @@ export function packageProgram(name, program) {
   return join(dirname(manifestFile), typeof bin === 'string' ? bin : bin[program]);
 }
 
-/** Compiles what changed since the last time; the compiler itself knows what that is. */
+/** Compiles what changed since the last time, and bundles the window anew when something of it changed. */
 export async function ensureBuilt() {
-  mkdirSync(join(root, 'out'), { recursive: true });
-  if (!existsSync(join(root, 'out', 'electron', 'core', 'main.js'))) say('Building; this happens once.');
-  const code = await run(nodeProgram(), [packageProgram('typescript', 'tsc'), '--build']);
+  const out = join(root, 'out');
+  mkdirSync(out, { recursive: true });
+  if (!existsSync(join(out, 'electron', 'core', 'main.js'))) say('Building; this happens once.');
+  const node = nodeProgram();
+  // The compiler itself knows what changed; the bundler does not, so its inputs are compared here.
+  const code = await run(node, [packageProgram('typescript', 'tsc'), '--build']);
   if (code !== 0) throw new Error('The build failed; the errors are above.');
+
+  const stamp = join(out, 'window.stamp');
+  const wanted = hashOf(WINDOW_INPUTS);
+  const isThere = WINDOW_OUTPUTS.every((file) => existsSync(join(out, file)));
+  if (isThere && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  rmSync(stamp, { force: true });
+  const args = [packageProgram('electron-vite', 'electron-vite'), 'build', '--logLevel', 'warn'];
+  if ((await run(node, args)) !== 0) throw new Error('The window could not be built; the errors are above.');
+  writeFileSync(stamp, wanted);
+}
+
+/** What the window's bundles are made of. */
+const WINDOW_INPUTS = [
+  'electron/preload',
+  'electron/shell',
+  'electron.vite.config.ts',
+  'package-lock.json',
+  'renderer',
+  'shared',
+];
+const WINDOW_OUTPUTS = ['shell/main.cjs', 'preload/preload.cjs', 'renderer/index.html'];
+
+function hashOf(paths) {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    const full = join(root, path);
+    if (statSync(full).isDirectory()) {
+      for (const name of readdirSync(full).sort()) add(`${path}/${name}`);
+    } else hash.update(`${path}\0`).update(readFileSync(full)).update('\0');
+  };
+  for (const path of paths) add(path);
+  return hash.digest('hex');
 }

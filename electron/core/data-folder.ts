@@ -1,11 +1,12 @@
-/** The one folder that holds what Lifeline keeps: the store, the task files, a kept lab. */
+/** The one folder that holds what Lifeline keeps: the store, its key, the task files, a kept lab. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
+import { STORE_FILE } from '../../shared/contract/desktop.ts';
 
 export interface DataFolder {
   readonly directory: string;
-  /** SQLite: checkpoints and what was decided. */
+  /** SQLite: connections, protections, checkpoints and what was decided. */
   readonly storeFile: string;
   /** Task files, one per protection, that `serve` takes up. */
   readonly tasksDirectory: string;
@@ -16,5 +17,5 @@ export function openDataFolder(chosen: string | undefined = process.env['LIFELIN
   const directory = chosen === undefined || chosen === '' ? envPaths('lifeline', { suffix: '' }).data : resolve(chosen);
   const tasksDirectory = join(directory, 'tasks');
   mkdirSync(tasksDirectory, { recursive: true, mode: 0o700 });
-  return { directory, storeFile: join(directory, 'lifeline.sqlite'), tasksDirectory };
+  return { directory, storeFile: join(directory, STORE_FILE), tasksDirectory };
 }

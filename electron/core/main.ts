@@ -1,8 +1,14 @@
-/** The program: parses the command line and runs one command of the core. */
+/**
+ * The program: parses the command line and runs one command of the core. Each command is loaded when it is asked for: what
+ * the others need takes longer to load than a person waits gladly.
+ */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { DESKTOP_COMMAND } from '../../shared/contract/desktop.ts';
 import { toReplicationError } from '../../shared/model/replication-error.ts';
-import { drill, type DrillOptions } from './commands/drill.ts';
-import { serve, type ServeOptions } from './commands/serve.ts';
+import type { DesktopOptions } from './commands/desktop.ts';
+import { bench, type BenchOptions } from './commands/bench.ts';
+import type { DrillOptions } from './commands/drill.ts';
+import type { ServeOptions } from './commands/serve.ts';
 
 const stopping = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -22,12 +28,24 @@ function wholeNumber(text: string): number {
   return value;
 }
 
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+  return value;
+}
+
 const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
 
 const logLevel = new Option('--log-level <level>', 'how much the log on standard error says')
   .choices(['debug', 'info', 'warn', 'error', 'silent'])
   .default('warn')
   .env('LIFELINE_LOG_LEVEL');
+
+const dataDir = new Option(
+  '--data-dir <folder>',
+  "where Lifeline keeps its data (default: the platform's place, or LIFELINE_DATA_DIR)",
+);
 
 const program = new Command('lifeline')
   .description('Disaster recovery for Milvus: every change of a source arrives, in order, in a target.')
@@ -36,20 +54,42 @@ const program = new Command('lifeline')
 
 program
   .command('serve', { isDefault: true })
-  .description('run the tasks of the data folder until stopped (the default)')
+  .description('run the protections of the data folder and serve the window, until stopped (the default)')
   .option('--task <file>', 'also run the task in this file (may be repeated)', collect, [])
   .option('--until-level', 'stop when the targets hold all that is in the logs now; exit code 0 says that they do')
-  .option('--data-dir <folder>', "where Lifeline keeps its data (default: the platform's place, or LIFELINE_DATA_DIR)")
+  .option('--port <port>', 'of the window and the API (default: the one of the last time, or a free one)', portNumber)
+  .option('--host <address>', 'the interface to listen on; others than this one let other machines in', '127.0.0.1')
+  .addOption(dataDir)
   .addOption(logLevel)
   .action(async (options: ServeOptions) => {
+    const { serve } = await import('./commands/serve.ts');
     process.exitCode = await serve(options, stopping.signal, print);
+  });
+
+program
+  .command('sign-in')
+  .description('print another one-time link to the window of a running core')
+  .addOption(dataDir)
+  .action(async (options: { dataDir?: string }) => {
+    const { signIn } = await import('./commands/sign-in.ts');
+    await signIn(options, print);
+  });
+
+program
+  .command(DESKTOP_COMMAND, { hidden: true })
+  .description('the core as a child of the desktop window')
+  .addOption(dataDir)
+  .addOption(logLevel)
+  .action(async (options: DesktopOptions) => {
+    const { desktop } = await import('./commands/desktop.ts');
+    process.exitCode = await desktop(options, stopping.signal);
   });
 
 program
   .command('drill')
   .description('rehearse on two real servers on this machine: load the source, replicate, compare, report')
   .option('--json <file>', 'write the report to this file')
-  .addOption(new Option('--wal <kind>', "the source's log").choices(['nats']).default('nats'))
+  .addOption(new Option('--wal <kind>', "the source's log").choices(['nats', 'kafka']).default('nats'))
   .option('--rows <count>', 'rows to insert', wholeNumber, 20_000)
   .option('--seconds <seconds>', 'spread the load over this time; 0: as fast as possible', wholeNumber, 20)
   .option('--seed <number>', 'repeat the load of an earlier drill', wholeNumber)
@@ -58,7 +98,19 @@ program
   // Damages the target before the comparison, which must then find it: the drill that drills the drill.
   .addOption(new Option('--sabotage <kind>').choices(['drop', 'double', 'flip']).hideHelp())
   .action(async (options: DrillOptions) => {
+    const { drill } = await import('./commands/drill.ts');
     process.exitCode = await drill(options, stopping.signal);
+  });
+
+program
+  .command('bench')
+  .description('measure on two real servers on this machine')
+  .option('--json <file>', 'write the figures to this file')
+  .addOption(new Option('--wal <kind>', "the source's log").choices(['nats', 'kafka']).default('nats'))
+  .option('--seconds <seconds>', 'how long to measure', wholeNumber, 60)
+  .addOption(logLevel)
+  .action(async (options: BenchOptions) => {
+    process.exitCode = await bench(options, stopping.signal, print);
   });
 
 try {

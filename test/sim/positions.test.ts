@@ -48,6 +48,33 @@ describe('two shards of one channel with different ticks', () => {
   });
 });
 
+describe('a drop that an earlier run began', () => {
+  test('is finished before the task counts as level', async () => {
+    const source = new MemorySource(1);
+    const target = new MemoryTarget();
+    await using task = new MemoryTask(source, target);
+    const orders = source.createCollection('orders', { channels: [0] });
+    source.tickAll();
+    const first = task.start();
+    await first.level();
+    target.script('dropCollection', { kind: 'hold', until: new Promise(() => undefined) });
+    source.dropCollection(orders);
+    source.tickAll();
+    await until(() => target.calls.dropCollection === 1, 'the drop');
+    await first.stop();
+    const held = Promise.withResolvers<void>();
+    target.script('dropCollection', { kind: 'hold', until: held.promise });
+    const second = task.start();
+    let isLevel = false;
+    const level = second.level().then(() => (isLevel = true));
+    await settle(200);
+    expect(isLevel).toBe(false);
+    held.resolve();
+    await level;
+    expect(task.content()).toEqual(source.content());
+  });
+});
+
 describe('a partition that was dropped and made again under its name', () => {
   test('is not dropped once more by a shard that meets the old drop again after a restart', async () => {
     const source = new MemorySource(2);

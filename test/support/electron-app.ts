@@ -1,13 +1,29 @@
 /** The desktop program as a person has it: the built shell in a real Electron, with a data folder of its own. */
 import { fileURLToPath } from 'node:url';
 import { _electron, type ElectronApplication, type Page } from 'playwright-core';
-import type { LifelineBridge } from '../../shared/contract/desktop.ts';
+import type { ContractAnswer } from '../../shared/contract/client.ts';
+import type { BridgeEvent, LifelineBridge } from '../../shared/contract/desktop.ts';
 
-declare global {
-  interface Window {
-    readonly lifeline: LifelineBridge;
-  }
+/** What the page's own scripts see; these functions run there. */
+interface PageGlobals {
+  readonly lifeline: LifelineBridge;
+  heard: BridgeEvent[];
 }
+
+/** Through the bridge, as the page's scripts do it. */
+export const call = (page: Page, name: string, input: unknown = {}): Promise<ContractAnswer> =>
+  page.evaluate(([n, i]) => (globalThis as unknown as PageGlobals).lifeline.call(n, i), [name, input] as const);
+
+/** From now on `heard` has all events. */
+export const listen = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const page = globalThis as unknown as PageGlobals;
+    page.heard = [];
+    page.lifeline.onEvent((event) => page.heard.push(event));
+  });
+
+export const heard = (page: Page): Promise<BridgeEvent[]> =>
+  page.evaluate(() => (globalThis as unknown as PageGlobals).heard);
 
 const START_LIMIT_MS = 60_000;
 
@@ -41,7 +57,8 @@ export function desktopArgs(): string[] {
 export function desktopEnv(options: Omit<DesktopOptions, 'program'>): Record<string, string> {
   const inherited = Object.entries(process.env).filter(
     // The test runner's own settings are none of the program's.
-    (entry): entry is [string, string] => entry[1] !== undefined && !/^(VITEST|NODE_ENV|NODE_OPTIONS|ELECTRON)/.test(entry[0]),
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && !/^(VITEST|NODE_ENV|NODE_OPTIONS|ELECTRON)/.test(entry[0]),
   );
   return {
     ...Object.fromEntries(inherited),

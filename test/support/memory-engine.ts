@@ -212,9 +212,12 @@ export class MemoryTask implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const running of [...this.#running]) await running.stop();
-    this.#database.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    try {
+      for (const running of [...this.#running]) await running.stop();
+    } finally {
+      this.#database.close();
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
   }
 
   /** What the target holds, as the source's model puts it. */

@@ -259,7 +259,9 @@ async function record(side: LabSide): Promise<void> {
   const { version } = await client.getVersion();
   await build(client);
   await dumpCatalog(side);
-  const connection = await connect({ servers: [...side.asSource.wal.servers] });
+  const { wal } = side.asSource;
+  if (wal.kind !== 'nats') throw new Error('The recorder reads a log in NATS.');
+  const connection = await connect({ servers: [...wal.servers] });
   const messages = await readWholeLog(await jetstreamManager(connection));
   await connection.close();
   await client.closeConnection();

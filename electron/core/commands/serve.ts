@@ -1,13 +1,22 @@
-/** `npm start`: runs every task of the data folder, and those named on the command line, until it is told to stop. */
+/**
+ * `npm start -- serve`: the core without a desktop. Takes up the data folder's protections and task files, and serves the
+ * window and the API until it is told to stop.
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
-import { openDataFolder } from '../data-folder.ts';
+import type { Logger } from '../../engine/runtime/logger.ts';
+import { openDataFolder, type DataFolder } from '../data-folder.ts';
+import { Access, openAccessToken } from '../http/access.ts';
+import type { HttpServer } from '../http/http-server.ts';
+import { choosePort, rememberPort } from '../http/remembered-port.ts';
+import { isLoopback } from '../http/request-guard.ts';
+import { readProduct } from '../product.ts';
+import { openCore, type Core } from '../services/core.ts';
 import { formatStatus, troubleLines } from '../services/status-lines.ts';
 import { readTaskFile } from '../services/task-file.ts';
-import { TaskService } from '../services/task-service.ts';
 
 /** Between two lines about a task that merely goes on. */
 const STATUS_LINE_INTERVAL_MS = 10_000;
@@ -16,50 +25,91 @@ export interface ServeOptions {
   readonly task: readonly string[];
   readonly untilLevel?: boolean;
   readonly dataDir?: string;
+  readonly host: string;
+  /** Absent: the port of the last time, or a free one. */
+  readonly port?: number;
   readonly logLevel: string;
 }
 
+type Print = (line: string) => void;
+
 /** @returns the process's exit code. */
-export async function serve(
-  options: ServeOptions,
-  signal: AbortSignal,
-  print: (line: string) => void,
-): Promise<number> {
-  const folder = openDataFolder(options.dataDir);
-  const found = (await readdir(folder.tasksDirectory)).filter((name) => name.endsWith('.json')).sort();
-  const files = [...found.map((name) => join(folder.tasksDirectory, name)), ...options.task];
-  if (files.length === 0) {
-    print('No protection yet. Try one on a pair of real servers on this machine (about a minute): npm start -- drill');
-    print(
-      `Or describe your own in a task file (see the README), put it into ${folder.tasksDirectory}, and start again.`,
-    );
-    return 0;
-  }
-  const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
-  const tasks = new TaskService({ storeFile: folder.storeFile, logLevel: options.logLevel, logger });
+export async function serve(options: ServeOptions, signal: AbortSignal, print: Print): Promise<number> {
+  let core: Core | undefined;
+  let server: HttpServer | undefined;
   try {
+    const folder = openDataFolder(options.dataDir);
+    const logger = pino({ level: options.logLevel, base: null }, pino.destination(2));
+    core = openCore({ folder, logLevel: options.logLevel, logger });
+    const files = await taskFiles(folder, options.task);
     for (const file of files) {
       const { spec, warning } = await readTaskFile(file);
       if (warning !== undefined) print(warning);
-      follow(tasks.start(spec), print);
+      follow(core.runner.start(spec), print);
     }
-    const stopped = untilAborted(signal);
-    if (options.untilLevel === true) {
-      await Promise.race([stopped, Promise.all([...tasks.hosts()].map((host) => host.whenLevel()))]);
-      print(signal.aborted ? 'Stopped before all targets were level.' : 'Level: the targets hold all that was in the logs.');
-      return signal.aborted ? 1 : 0;
+    if (options.untilLevel === true) return await untilLevel(core, files.length, signal, print);
+    core.start();
+    server = await serveHttp(core, folder, options, logger, print);
+    if (files.length + core.protectionCount() === 0) {
+      print(
+        'No protection yet. Connect a source and a target in the window, or try it on a pair of real servers there.',
+      );
     }
-    // A thread keeps the process alive, a failed one does not; the operator must see the failure either way.
-    const alive = setInterval(() => undefined, 2 ** 30);
-    await stopped;
-    clearInterval(alive);
+    await untilAborted(signal);
     return 0;
   } catch (error) {
     print(toReplicationError(error).message);
     return 1;
   } finally {
-    await tasks.stopAll();
+    await server?.close();
+    await core?.close();
   }
+}
+
+async function taskFiles(folder: DataFolder, named: readonly string[]): Promise<string[]> {
+  const found = (await readdir(folder.tasksDirectory)).filter((name) => name.endsWith('.json')).sort();
+  return [...found.map((name) => join(folder.tasksDirectory, name)), ...named];
+}
+
+/** A run with an end has no window: only the task files take part in it. */
+async function untilLevel(core: Core, taskCount: number, signal: AbortSignal, print: Print): Promise<number> {
+  if (taskCount === 0) {
+    print('There is no task file to bring level. Name one with --task, or put it into the folder "tasks".');
+    return 1;
+  }
+  await Promise.race([untilAborted(signal), Promise.all([...core.runner.hosts()].map((host) => host.whenLevel()))]);
+  print(
+    signal.aborted ? 'Stopped before all targets were level.' : 'Level: the targets hold all that was in the logs.',
+  );
+  return signal.aborted ? 1 : 0;
+}
+
+async function serveHttp(
+  core: Core,
+  folder: DataFolder,
+  { host, port }: ServeOptions,
+  logger: Logger,
+  print: Print,
+): Promise<HttpServer> {
+  const { windowDirectory } = readProduct();
+  // Loaded when the tasks run already: whoever waits for their first word waits less.
+  const { startHttpServer } = await import('../http/http-server.ts');
+  const server = await startHttpServer({
+    host,
+    port: port ?? (await choosePort(folder.directory)),
+    dispatch: core.dispatch,
+    hub: core.hub,
+    access: new Access(openAccessToken(folder.directory)),
+    logger,
+    windowDirectory,
+  });
+  rememberPort(folder.directory, server.port);
+  if (!isLoopback(host)) {
+    print(`Warning: ${host} can be reached by others, and the line is not encrypted: put a proxy with TLS before it.`);
+  }
+  print(`Lifeline is at ${server.origin}/. Sign in with this link, once, within 15 minutes:`);
+  print(`  ${server.newSignInLink()}`);
+  return server;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {
@@ -70,7 +120,7 @@ function untilAborted(signal: AbortSignal): Promise<void> {
 }
 
 /** Says each new trouble once, each change of state once, and now and then that all goes on. */
-function follow(host: EngineHost, print: (line: string) => void): void {
+function follow(host: EngineHost, print: Print): void {
   let lastState = '';
   let lastLineAt = 0;
   let told = new Set<string>();

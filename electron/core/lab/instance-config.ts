@@ -43,6 +43,8 @@ export interface InstanceConfig {
   readonly clusterName: string;
   /** Whether etcd waits for the disk on each write. Without it a power cut may cost the data, a kill does not. */
   readonly isDurable: boolean;
+  /** `host:port` of the Kafka that keeps the log; without it the log is in a NATS inside. */
+  readonly kafkaBrokers?: string | undefined;
   /** Laid over ours, last. */
   readonly settings: MilvusSettings;
 }
@@ -70,12 +72,7 @@ export function milvusSettings(config: InstanceConfig): MilvusSettings {
     'etcd.data.dir': `${directory}/etcd`,
     'metastore.type': 'etcd',
     'localStorage.path': `${directory}/storage`,
-    'mq.type': 'natsmq',
-    // Milvus binds it to 127.0.0.1 and has no setting for the host (pkg/mq/msgstream/mqwrapper/nmq/nmq_server.go).
-    'natsmq.server.port': ports.nats,
-    'natsmq.server.storeDir': `${directory}/nats`,
-    'natsmq.server.initializeTimeout': NATS_INITIALIZE_TIMEOUT_MS,
-    'natsmq.server.monitor.logFile': `${directory}/logs/nats.log`,
+    ...(config.kafkaBrokers === undefined ? natsSettings(config) : kafkaSettings(config.kafkaBrokers)),
     'log.level': 'warn',
     'log.stdout': false,
     'log.file.rootPath': `${directory}/logs`,
@@ -116,6 +113,25 @@ export function milvusSettings(config: InstanceConfig): MilvusSettings {
   }
   return { ...settings, ...config.settings };
 }
+
+const natsSettings = ({ directory, ports }: InstanceConfig): MilvusSettings => ({
+  'mq.type': 'natsmq',
+  // Milvus binds it to 127.0.0.1 and has no setting for the host (pkg/mq/msgstream/mqwrapper/nmq/nmq_server.go).
+  'natsmq.server.port': ports.nats,
+  'natsmq.server.storeDir': `${directory}/nats`,
+  'natsmq.server.initializeTimeout': NATS_INITIALIZE_TIMEOUT_MS,
+  'natsmq.server.monitor.logFile': `${directory}/logs/nats.log`,
+});
+
+const kafkaSettings = (brokers: string): MilvusSettings => ({
+  'mq.type': 'kafka',
+  'kafka.brokerList': brokers,
+  // Empty for a Kafka without credentials, which is only found so when they are named.
+  'kafka.saslUsername': '',
+  'kafka.saslPassword': '',
+  'kafka.saslMechanisms': '',
+  'kafka.securityProtocol': '',
+});
 
 type Tree = Map<string, Tree | string | number | boolean>;
 

@@ -15,10 +15,13 @@ const recordSchema = z.strictObject({
   /** Tells this instance's files and processes from those of any other Milvus on the machine. */
   alias: z.string().regex(/^lifeline-[0-9a-f]+$/),
   password: z.string().min(1),
+  /** What keeps its log; the data cannot be moved from one to the other. */
+  wal: z.enum(['nats', 'kafka']).default('nats'),
   ports: z.record(z.enum(PORT_NAMES), z.int().min(1).max(65_535)),
 });
 
 export type InstanceRecord = z.infer<typeof recordSchema>;
+export type LabWal = InstanceRecord['wal'];
 
 /** `undefined` when there is none yet; `labFailed` when it cannot be understood. */
 export async function readRecord(directory: string): Promise<InstanceRecord | undefined> {
@@ -42,13 +45,14 @@ export async function readRecord(directory: string): Promise<InstanceRecord | un
   }
 }
 
-export async function newRecord(clusterName: string): Promise<InstanceRecord> {
+export async function newRecord(clusterName: string, wal: LabWal): Promise<InstanceRecord> {
   return {
     version: 1,
     clusterName,
     alias: `lifeline-${randomBytes(6).toString('hex')}`,
     // 24 characters of base64url: within Milvus' limits for a password (6 to 256), and beyond guessing.
     password: randomBytes(18).toString('base64url'),
+    wal,
     ports: await newPorts(),
   };
 }

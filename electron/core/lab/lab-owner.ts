@@ -12,8 +12,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { readRecord } from './instance-record.ts';
-import { INSTANCE_ENV } from './milvus-instance.ts';
+import { KAFKA_FOLDER } from './kafka-instance.ts';
 import { identify, livenessOf, type ProcessIdentity, type ProcessTable } from './process-identity.ts';
+import { INSTANCE_ENV } from './server-process.ts';
 import { removeServerTraces } from './server-traces.ts';
 
 export const THROWAWAY_PREFIX = 'lifeline-lab-';
@@ -96,6 +97,7 @@ export async function deleteInstances(directory: string): Promise<void> {
     if (record !== undefined) removeServerTraces(record.alias);
     await rm(instance, { recursive: true, force: true, maxRetries: 5 });
   }
+  await rm(join(directory, KAFKA_FOLDER), { recursive: true, force: true, maxRetries: 5 });
 }
 
 /**

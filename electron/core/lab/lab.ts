@@ -12,7 +12,9 @@ import { join, resolve } from 'node:path';
 import type { SourceConnection, TargetConnection } from '../../../shared/model/connection.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { MilvusSettings } from './instance-config.ts';
-import { readRecord } from './instance-record.ts';
+import { readRecord, type LabWal } from './instance-record.ts';
+import { KAFKA_FOLDER, KafkaInstance, readKafkaRecord } from './kafka-instance.ts';
+import { ensureKafkaPackage } from './kafka-package.ts';
 import {
   OWNER_FILE,
   SIDE_NAMES,
@@ -34,6 +36,11 @@ export interface LabOptions {
   readonly purpose: 'throwaway' | 'kept';
   /** Where a kept lab lives; required for it, and made if need be. Ignored for a throwaway one. */
   readonly directory?: string | undefined;
+  /**
+   * What keeps the logs of both sides: the NATS inside each Milvus, or one real Kafka beside them (which needs Java). A
+   * kept lab goes on with what it was made with, where this says nothing; NATS otherwise.
+   */
+  readonly wal?: LabWal | undefined;
   /** A Milvus wheel given by hand; see `ServerPackageOptions`. */
   readonly wheelFile?: string | undefined;
   /** Laid over the settings of one side's Milvus, by their dotted names. */
@@ -56,34 +63,42 @@ export interface Lab extends AsyncDisposable {
   readonly directory: string;
   readonly source: LabSide;
   readonly target: LabSide;
-  /** Stops both servers in order; a throwaway lab's folder is deleted. May be called twice. */
+  /** The Kafka that keeps both logs, to kill it or to stop and start it again; `undefined` in a lab on NATS. */
+  readonly kafka: KafkaInstance | undefined;
+  /** Stops all servers in order; a throwaway lab's folder is deleted. May be called twice. */
   stop(): Promise<void>;
   /** `stop`, and deletes the data of a kept lab too. Only what the lab made is deleted. */
   remove(): Promise<void>;
 }
 
 /**
- * Resolves when both servers answer calls. Errors besides those of `ensureServerPackage`: `labFailed`, `invalidConfig`
- * for a kept lab without a directory. After an error nothing of a new lab is left running.
+ * Resolves when all servers answer. Errors besides those of `ensureServerPackage` and `ensureKafkaPackage`: `labFailed`,
+ * `invalidConfig` for a kept lab without a directory or with another log than it was made with. After an error nothing of a new lab is left running.
  */
 export async function startLab(options: LabOptions): Promise<Lab> {
   const { signal, onProgress } = options;
   // First, so that a machine that cannot run the server learns nothing but that.
   const server = await ensureServerPackage({ wheelFile: options.wheelFile, signal, onProgress });
+  const isKept = options.purpose === 'kept';
+  const wal = (isKept ? await walOfKept(options) : undefined) ?? options.wal ?? 'nats';
+  const kafkaPackage = wal === 'kafka' ? await ensureKafkaPackage({ signal, onProgress }) : undefined;
   await cleanUp(onProgress);
   const directory = options.purpose === 'throwaway' ? await makeThrowaway() : await openKept(options.directory);
   const isThrowaway = options.purpose === 'throwaway';
 
   let instances: readonly MilvusInstance[] = [];
+  let kafka: KafkaInstance | undefined;
   const killAtExit = (): void => {
     for (const instance of instances) instance.killSync();
+    kafka?.killSync();
     // Files may still be written by the dying servers; then the next start removes the rest.
     if (isThrowaway) rmSync(directory, { recursive: true, force: true });
   };
   if (isThrowaway) process.once('exit', killAtExit);
 
   const stop = async (): Promise<void> => {
-    await settleAll(instances.map((instance) => instance.stop()));
+    // A Milvus whose log is gone does not end in order, so the log goes last, but go it does.
+    await settleAll(instances.map((instance) => instance.stop())).finally(() => kafka?.stop());
     if (isThrowaway) {
       await deleteInstances(directory);
       await rm(directory, { recursive: true, force: true, maxRetries: 5 });
@@ -101,6 +116,14 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   };
 
   try {
+    if (kafkaPackage !== undefined) {
+      kafka = await KafkaInstance.open({
+        directory: join(directory, KAFKA_FOLDER),
+        server: kafkaPackage,
+        isDurable: !isThrowaway,
+      });
+      await startKafka(kafka, signal, onProgress);
+    }
     const [source, target] = await Promise.all(
       SIDE_NAMES.map((name) =>
         MilvusInstance.open({
@@ -109,6 +132,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
           label: name,
           clusterName: `lab-${name}`,
           isDurable: !isThrowaway,
+          kafka,
           settings: options.settings?.[name],
         }),
       ),
@@ -120,6 +144,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       directory,
       source: sideOf('source', source),
       target: sideOf('target', target),
+      kafka,
       stop,
       remove,
       [Symbol.asyncDispose]: stop,
@@ -140,6 +165,15 @@ const sideOf = (name: SideName, instance: MilvusInstance): LabSide => ({
     return instance.asTarget;
   },
 });
+
+async function startKafka(
+  kafka: KafkaInstance,
+  signal: AbortSignal | undefined,
+  onProgress: OnLabProgress | undefined,
+): Promise<void> {
+  onProgress?.({ step: 'start', message: 'Starting the Kafka of the lab' });
+  await kafka.start(signal);
+}
 
 /** Both at once. When one fails the other's start is ended too, so that the failure is told at once. */
 async function startBoth(
@@ -193,6 +227,20 @@ async function makeThrowaway(): Promise<string> {
   return directory;
 }
 
+/** What the kept lab was made with, `undefined` for a new one. */
+async function walOfKept({ directory, wal }: LabOptions): Promise<LabWal | undefined> {
+  if (directory === undefined || directory === '') return undefined;
+  const made = (await readRecord(join(directory, SIDE_NAMES[0])))?.wal;
+  if (made === undefined || wal === undefined || made === wal) return made;
+  throw new ReplicationError(
+    'invalidConfig',
+    'lab',
+    `The lab in ${directory} keeps its logs in ${WAL_NAMES[made]}, which cannot be changed to ${WAL_NAMES[wal]}. Name another folder, or remove the lab first.`,
+  );
+}
+
+const WAL_NAMES: Readonly<Record<LabWal, string>> = { nats: 'NATS', kafka: 'Kafka' };
+
 async function openKept(chosen: string | undefined): Promise<string> {
   if (chosen === undefined || chosen === '') {
     throw new ReplicationError('invalidConfig', 'lab', 'A lab that is kept needs a folder to live in. Name one.');
@@ -201,9 +249,10 @@ async function openKept(chosen: string | undefined): Promise<string> {
   const directory = await realpath(chosen);
   if ((await readOwner(directory)) === undefined) {
     for (const name of await readdir(directory)) {
-      const isOurs =
-        !SIDE_NAMES.some((side) => side === name) || (await readRecord(join(directory, name))) !== undefined;
-      if (isOurs) continue;
+      const path = join(directory, name);
+      const isKafka = name === KAFKA_FOLDER;
+      if (!isKafka && !SIDE_NAMES.some((side) => side === name)) continue;
+      if ((await (isKafka ? readKafkaRecord(path) : readRecord(path))) !== undefined) continue;
       throw new ReplicationError(
         'invalidConfig',
         'lab',

@@ -3,9 +3,7 @@
  * same data and ports. Its files are its own; nothing outside the directory is touched but what the server itself
  * leaves elsewhere (server-traces.ts).
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, open, rename, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { SourceConnection, TargetConnection } from '../../../shared/model/connection.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
@@ -21,15 +19,15 @@ import { isPortFree } from './ports.ts';
 import { untilHealthy } from './server-health.ts';
 import { causeInLog, isPortTaken, recentLog } from './server-log.ts';
 import type { ServerPackage } from './server-package.ts';
+import { ServerProcess } from './server-process.ts';
 import { removeServerTraces } from './server-traces.ts';
-
-/** Names the instance's directory in its process's environment, which is how a server is known for ours later. */
-export const INSTANCE_ENV = 'LIFELINE_LAB_INSTANCE';
 
 /** A start takes about four seconds, a later one on the same data eight; ten times that is a machine too busy for a lab. */
 const START_TIMEOUT_MS = 90_000;
 /** An orderly end takes less than a second, but has been seen to hang when the etcd inside went first. */
 const STOP_TIMEOUT_MS = 10_000;
+/** On SIGTERM a 2.3.5 whose log is in Kafka stops its root coordinator, for which the other parts then wait for ever (seen). */
+const STOP_TIMEOUT_KAFKA_MS = 2_000;
 /** Of the server's log, kept with the error of a failed start. */
 const LOG_CHARACTERS_MAX = 4_000;
 /** Starts on new ports, each time because one was taken between being found free and being listened on. */
@@ -44,6 +42,8 @@ export interface MilvusInstanceOptions {
   readonly clusterName: string;
   /** False for data that nobody will miss after a power cut; see `InstanceConfig`. */
   readonly isDurable: boolean;
+  /** The Kafka that its log is to be in; without it, and for as long as its data lives, the log is in a NATS inside. */
+  readonly kafka?: { readonly brokers: string } | undefined;
   readonly settings?: MilvusSettings | undefined;
 }
 
@@ -52,7 +52,7 @@ export class MilvusInstance {
   readonly label: string;
   readonly #options: MilvusInstanceOptions;
   #record: InstanceRecord;
-  #child: ChildProcess | undefined;
+  #process: ServerProcess | undefined;
   #hasBeenUp = false;
 
   private constructor(options: MilvusInstanceOptions, record: InstanceRecord) {
@@ -66,7 +66,7 @@ export class MilvusInstance {
   static async open(options: MilvusInstanceOptions): Promise<MilvusInstance> {
     let record = await readRecord(options.directory);
     if (record === undefined) {
-      record = await newRecord(options.clusterName);
+      record = await newRecord(options.clusterName, options.kafka === undefined ? 'nats' : 'kafka');
       await writeRecord(options.directory, record);
     }
     return new MilvusInstance(options, record);
@@ -74,11 +74,11 @@ export class MilvusInstance {
 
   /** `undefined` while no server runs. */
   get pid(): number | undefined {
-    return this.isRunning ? this.#child?.pid : undefined;
+    return this.#process?.pid;
   }
 
   get isRunning(): boolean {
-    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+    return this.#process?.isRunning ?? false;
   }
 
   /** Fixed from the first successful start on, for as long as this object lives. */
@@ -92,9 +92,13 @@ export class MilvusInstance {
 
   get asSource(): SourceConnection {
     const { clusterName, ports } = this.#record;
+    const { kafka } = this.#options;
     return {
       etcd: { endpoints: [`127.0.0.1:${ports.etcdClient}`], rootPath: clusterName, metaSubPath: 'meta' },
-      wal: { kind: 'nats', servers: [`127.0.0.1:${ports.nats}`], channelPrefix: clusterName },
+      wal:
+        kafka === undefined
+          ? { kind: 'nats', servers: [`127.0.0.1:${ports.nats}`], channelPrefix: clusterName }
+          : { kind: 'kafka', brokers: [kafka.brokers], channelPrefix: clusterName },
     };
   }
 
@@ -129,42 +133,28 @@ export class MilvusInstance {
     }
   }
 
-  /** In order, with a limit after which it is killed. Resolves when the process is gone. Does nothing when none runs. */
+  /**
+   * In order, with a limit after which it is killed; at once where it would not end and its data does not matter. Resolves
+   * when the process is gone. Does nothing when none runs.
+   */
   async stop(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    if (this.isRunning) {
-      const exited = this.#exitOf(child);
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-      await exited;
-      clearTimeout(timer);
-    }
+    const { kafka, isDurable } = this.#options;
+    if (kafka === undefined) await this.#process?.stop(STOP_TIMEOUT_MS);
+    else if (isDurable) await this.#process?.stop(STOP_TIMEOUT_KAFKA_MS);
+    else await this.#process?.kill();
     this.#forgetProcess();
   }
 
   /** At once and without a chance to save anything. Resolves when the process is gone. */
   async kill(): Promise<void> {
-    const child = this.#child;
-    if (child === undefined) return;
-    if (this.isRunning) {
-      const exited = this.#exitOf(child);
-      child.kill('SIGKILL');
-      await exited;
-    }
+    await this.#process?.kill();
     this.#forgetProcess();
   }
 
   /** For the last moment of the process, in which nothing can be awaited. */
   killSync(): void {
-    if (this.isRunning) this.#child?.kill('SIGKILL');
+    this.#process?.killSync();
     this.#forgetProcess();
-  }
-
-  async #exitOf(child: ChildProcess): Promise<void> {
-    // Unreferenced while it runs, but whoever waits for its end must not end first.
-    child.ref();
-    await once(child, 'exit');
   }
 
   async #arePortsFree(): Promise<boolean> {
@@ -175,7 +165,8 @@ export class MilvusInstance {
   }
 
   #forgetProcess(): void {
-    this.#child = undefined;
+    if (this.#process === undefined) return;
+    this.#process = undefined;
     removeServerTraces(this.#record.alias);
   }
 
@@ -184,69 +175,52 @@ export class MilvusInstance {
     await mkdir(configs, { recursive: true, mode: 0o700 });
     await mkdir(this.logDirectory, { recursive: true, mode: 0o700 });
     const { clusterName, ports } = this.#record;
-    const { isDurable, settings = {} } = this.#options;
-    const config = { directory: this.directory, ports, clusterName, isDurable, settings };
+    const { isDurable, kafka, settings = {} } = this.#options;
+    const config = { directory: this.directory, ports, clusterName, isDurable, kafkaBrokers: kafka?.brokers, settings };
     await writeFile(join(configs, 'milvus.yaml'), renderMilvusYaml(config), { mode: 0o600 });
     await writeFile(join(configs, 'etcd.yaml'), renderEtcdYaml(config), { mode: 0o600 });
     await writeFile(join(configs, 'glog.conf'), GLOG_CONF);
   }
 
-  async #spawn(): Promise<ChildProcess> {
+  #spawn(): Promise<ServerProcess> {
     const { binDirectory } = this.#options.server;
-    const consoleLog = join(this.logDirectory, 'console.log');
-    // What the last run said at its end is often the reason for this one, so one generation is kept.
-    await rename(consoleLog, join(this.logDirectory, 'console-previous.log')).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return ServerProcess.spawn({
+      command: join(binDirectory, 'milvus'),
+      args: ['run', 'standalone', `-alias=${this.#record.alias}`],
+      directory: this.directory,
+      logDirectory: this.logDirectory,
+      // Milvus takes settings from any variable that is named like one, so the user's own are kept from it.
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        DEPLOY_MODE: 'STANDALONE',
+        METRICS_PORT: String(this.#record.ports.metrics),
+        MILVUSCONF: join(this.directory, 'configs/'),
+        LD_LIBRARY_PATH: binDirectory,
+      },
     });
-    const log = await open(consoleLog, 'w', 0o600);
-    try {
-      const child = spawn(join(binDirectory, 'milvus'), ['run', 'standalone', `-alias=${this.#record.alias}`], {
-        cwd: this.directory,
-        // A process group of its own: Ctrl-C in a terminal reaches the owner, which stops its servers in order.
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-        // Milvus takes settings from any variable that is named like one, so the user's own are kept from it.
-        env: {
-          PATH: process.env['PATH'],
-          HOME: process.env['HOME'],
-          DEPLOY_MODE: 'STANDALONE',
-          METRICS_PORT: String(this.#record.ports.metrics),
-          MILVUSCONF: join(this.directory, 'configs/'),
-          LD_LIBRARY_PATH: binDirectory,
-          [INSTANCE_ENV]: this.directory,
-        },
-      });
-      await once(child, 'spawn');
-      child.unref();
-      return child;
-    } finally {
-      await log.close();
-    }
   }
 
   async #startOnce(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     const startedAtMs = Date.now();
     await this.#writeConfig();
-    let child: ChildProcess;
+    let server: ServerProcess;
     try {
-      child = await this.#spawn();
+      server = await this.#spawn();
     } catch (error) {
       throw this.#failure(`could not be run: ${(error as Error).message}`, error);
     }
-    this.#child = child;
-    const ended = new AbortController();
-    const onExit = (): void => ended.abort();
-    child.once('exit', onExit);
+    this.#process = server;
     const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
-    const signals = [ended.signal, timeout, ...(signal === undefined ? [] : [signal])];
+    const signals = [server.untilExit(), timeout, ...(signal === undefined ? [] : [signal])];
     try {
       const { proxy, metrics } = this.#record.ports;
       const address = { address: `127.0.0.1:${proxy}`, metricsPort: metrics, password: this.#record.password };
       await untilHealthy(address, AbortSignal.any(signals));
     } catch (error) {
       const hasEnded = !this.isRunning;
-      const how = child.signalCode ?? `exit code ${child.exitCode}`;
+      const how = server.end;
       await this.kill();
       signal?.throwIfAborted();
       const log = await recentLog(this.logDirectory, startedAtMs);
@@ -258,8 +232,6 @@ export class MilvusInstance {
       // The folder of a throwaway lab is gone when this is read.
       const where = this.#options.isDurable ? `. Its logs are in ${this.logDirectory}` : '';
       throw this.#failure(`${what}. ${said}${where}`, new Error(log.slice(-LOG_CHARACTERS_MAX), { cause: error }));
-    } finally {
-      child.off('exit', onExit);
     }
   }
 

@@ -16,8 +16,8 @@ const UNPACKED_FOLDER = `milvus-${SERVER_VERSION}`;
 /** Of the unpacked files, which is what the progress counts. */
 const UNPACKED_BYTES = 257_060_416;
 const MANIFEST_FILE = 'manifest.json';
-const WORK_PREFIX = 'work-';
-const WORK_OWNER_FILE = 'owner.json';
+export const WORK_PREFIX = 'work-';
+export const WORK_OWNER_FILE = 'owner.json';
 
 export interface ServerPackageOptions {
   /** Defaults to `cacheDirectory()`. */
@@ -150,7 +150,7 @@ async function moveIntoPlace(from: string, to: string): Promise<void> {
   await rename(from, to);
 }
 
-async function removeAbandonedWork(cache: string): Promise<void> {
+export async function removeAbandonedWork(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
     if (!name.startsWith(WORK_PREFIX)) continue;
     const directory = join(cache, name);

@@ -49,13 +49,6 @@ export function assertSameSource(stored: SourceIdentity, found: SourceIdentity):
 
 export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdentity): Promise<FirstState> {
   const dataChannels = await wal.listDataChannels();
-  if (dataChannels.length === 0) {
-    throw new ReplicationError(
-      'channelsNotFound',
-      'wal',
-      "The source's log holds no data channel of this cluster. Check the channel prefix (Milvus' common.chanNamePrefix.cluster) and that the log's address is the source's.",
-    );
-  }
   const channels: StoredChannel[] = await Promise.all(
     dataChannels.map(async (channel) => newsFromEnd(channel, await wal.bounds(channel))),
   );
@@ -68,10 +61,23 @@ export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdent
   const collections: StoredCollection[] = [];
   const shards: StoredShard[] = [];
   for (const collection of (await catalog.snapshot()).collections) {
+    assertInLog(collection, incarnations);
     collections.push(toStoredCollection(collection));
     shards.push(...shardsFromCreation(collection, wal, (channel) => incarnations.get(channel)));
   }
   return { source, channels, collections, shards };
+}
+
+/** A log may be empty while the catalogue is (Kafka makes topics as they are used), but not lack what the catalogue names. */
+function assertInLog(collection: CatalogCollection, channels: ReadonlyMap<PChannel, string>): void {
+  const missing = collection.startPositions.find(({ pchannel }) => !channels.has(pchannel));
+  if (missing === undefined) return;
+  throw new ReplicationError(
+    'channelsNotFound',
+    'wal',
+    `The source's log has no channel ${missing.pchannel}, which holds ${collection.database}.${collection.name}. Check the channel prefix (Milvus' common.chanNamePrefix.cluster) and that the log's address is the source's.`,
+    { context: { pchannel: missing.pchannel } },
+  );
 }
 
 /** More than a channel can take in the time between a birth's message and its entry in the catalogue (11 ms, seen). */

@@ -18,8 +18,6 @@ export interface OperationExecutorContext {
   ensureDatabase(database: string): Promise<void>;
   /** Drops it where this task has made it. @returns whether it has. */
   dropOwnDatabase(database: string): Promise<boolean>;
-  /** Looks for channels that are new, and reads all up to the time. */
-  lookAgain(tick: TimeTick): Promise<void>;
   /** Seen, and deliberately not applied. */
   skipped(record: OperationRecord, reason: string): void;
 }
@@ -87,13 +85,8 @@ export class OperationExecutor {
     ordinal: MessageOrdinal,
     run: (replica: CollectionReplica, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const { registry } = this.#context;
-    const find = (name: string): CollectionReplica | undefined =>
-      registry.aliveAt(record.database, name, record.endTick);
-    // The collection may be the first one of a channel that was not known when the operation was read.
-    if (record.collectionNames.some((name) => find(name) === undefined)) await this.#context.lookAgain(record.endTick);
     const replicas = record.collectionNames.flatMap((name) => {
-      const replica = find(name);
+      const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
       if (replica === undefined)
         this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
       return replica === undefined ? [] : [replica];

@@ -192,6 +192,9 @@ export class TaskEngine {
           await follower.whenConfirmed(await this.#latest(follower.channel), stop);
         }),
       );
+      // A drop that an earlier run began has no shard left that could wait for it.
+      const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
+      await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
       const { partitions } = await this.#catalogReadings.run(() => this.#readCatalog());
       await orAborted(partitions, stop);
     })();
@@ -455,7 +458,6 @@ export class TaskEngine {
       databaseLane: (database) => this.#databaseLane(database),
       ensureDatabase: (database) => this.#ensureDatabase(database),
       dropOwnDatabase: (database) => this.#dropOwnDatabase(database),
-      lookAgain: (tick) => this.#lookAgain(tick),
       skipped: (record, reason) => this.#skipped(record, reason),
     });
     return {
@@ -549,10 +551,13 @@ export class TaskEngine {
   }
 
   async #whenDue(tick: TimeTick): Promise<void> {
+    const { signal } = this.#end;
+    // What an operation names was created before it, perhaps on a channel that has only come into being with it.
+    await retrying(() => this.#addNewChannels(), signal, this.#board.observer('operations'));
     await Promise.all(
       [...this.#followers.values()].map(async (follower) => {
         if (follower.readTick() >= tick) return;
-        await follower.whenRead(await this.#latest(follower.channel), tick, this.#end.signal);
+        await follower.whenRead(await this.#latest(follower.channel), tick, signal);
       }),
     );
   }
@@ -618,12 +623,6 @@ export class TaskEngine {
     store.removeDatabase(database);
     this.#ownDatabases.delete(database);
     return true;
-  }
-
-  async #lookAgain(tick: TimeTick): Promise<void> {
-    const { signal } = this.#end;
-    await retrying(() => this.#addNewChannels(), signal, this.#board.observer('operations'));
-    await this.#whenDue(tick);
   }
 
   #databaseLane(database: string): SerialLane {

@@ -86,8 +86,10 @@ async function readUntilFailure(
   }
 }
 
-export function describeWalContract(name: string, makeHarness: () => WalHarness): void {
-  describe(`the log of ${name}`, { timeout: CASE_TIMEOUT_MS }, () => {
+/** @param missing What the broker cannot run without and this machine lacks: then every case is skipped, and says so. */
+export function describeWalContract(name: string, makeHarness: () => WalHarness, missing?: string): void {
+  const title = `the log of ${name}${missing === undefined ? '' : ` (skipped: ${missing})`}`;
+  describe.skipIf(missing !== undefined)(title, { timeout: CASE_TIMEOUT_MS }, () => {
     const harness = makeHarness();
     let wal: Wal;
 

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startLab, type Lab, type LabSide } from '../../../electron/core/lab/lab.ts';
 import { removeLeftovers } from '../../../electron/core/lab/lab-owner.ts';
-import { INSTANCE_ENV } from '../../../electron/core/lab/milvus-instance.ts';
+import { INSTANCE_ENV } from '../../../electron/core/lab/server-process.ts';
 import { procTable } from '../../../electron/core/lab/process-identity.ts';
 import type { TargetConnection } from '../../../shared/model/connection.ts';
 

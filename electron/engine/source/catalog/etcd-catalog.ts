@@ -11,7 +11,14 @@ import { asCollectionId, type CollectionId } from '../../../../shared/model/ids.
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyEtcdError, isCompacted } from '../../errors/classify-etcd.ts';
 import { silentLogger, type Logger } from '../../runtime/logger.ts';
-import { assembleCollection, assembleDatabases, createdCollections, isBeingCreated, isDropped, type KeyedValue } from './assemble.ts';
+import {
+  assembleCollection,
+  assembleDatabases,
+  createdCollections,
+  isBeingCreated,
+  isDropped,
+  type KeyedValue,
+} from './assemble.ts';
 import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { DATABASE_KEYS, findMetaPaths } from './find-root-paths.ts';

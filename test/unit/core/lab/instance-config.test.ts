@@ -47,6 +47,13 @@ describe('the configuration of an instance', () => {
     expect(milvusSettings(config)).toMatchObject({ 'common.security.authorizationEnabled': true, 'mq.type': 'natsmq' });
   });
 
+  it('puts the log into the Kafka that it is given, and starts no NATS', () => {
+    const text = renderMilvusYaml({ ...config, kafkaBrokers: '127.0.0.1:9092' });
+    expect(text).toContain('type: "kafka"');
+    expect(text).toContain('brokerList: "127.0.0.1:9092"');
+    expect(text).not.toContain('nats');
+  });
+
   it('names the cluster in the catalog and in the channels', () => {
     expect(milvusSettings(config)).toMatchObject({
       'etcd.rootPath': 'lab-source',

@@ -12,7 +12,7 @@ import {
   takeOver,
   writeOwner,
 } from '../../../../electron/core/lab/lab-owner.ts';
-import { INSTANCE_ENV } from '../../../../electron/core/lab/milvus-instance.ts';
+import { INSTANCE_ENV } from '../../../../electron/core/lab/server-process.ts';
 import { identify, procTable, type ProcessIdentity } from '../../../../electron/core/lab/process-identity.ts';
 
 let parent: string;

@@ -1,0 +1,115 @@
+/**
+ * The core: the data folder's store and all services on it, behind one `dispatch` and one stream of events. Front doors
+ * (HTTP, the shell's line) are given this and nothing else.
+ */
+import { join } from 'node:path';
+import type { DataFolder } from '../data-folder.ts';
+import { readProduct } from '../product.ts';
+import type { Logger } from '../../engine/runtime/logger.ts';
+import { openStore } from '../store/open-store.ts';
+import { ConnectionService } from './connection-service.ts';
+import { createDispatch, type Dispatch, type Handlers } from './contract.ts';
+import { DrillService } from './drill-service.ts';
+import { EventHub } from './event-hub.ts';
+import { LabService } from './lab-service.ts';
+import { TaskRunner } from './task-runner.ts';
+import { TaskService } from './task-service.ts';
+
+export interface CoreOptions {
+  readonly folder: DataFolder;
+  /** The unwrapped data key in base64, where the desktop's shell keeps it. */
+  readonly dataKey?: string | undefined;
+  readonly logLevel: string;
+  readonly logger: Logger;
+}
+
+export interface Core {
+  readonly dispatch: Dispatch;
+  readonly hub: EventHub;
+  /** Of the data folder; task files run in it beside the protections. */
+  readonly runner: TaskRunner;
+  protectionCount(): number;
+  /** Takes up the lab and every protection that should run. */
+  start(): void;
+  /** Stops tasks (checkpoints stored), a drill and the lab, then closes the store. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** @throws storeFailed: see `openStore`. Nothing runs before `start`. */
+export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Core {
+  const store = openStore(folder.directory, dataKey);
+  const { version } = readProduct();
+  const hub = new EventHub();
+  const runner = new TaskRunner({ storeFile: folder.storeFile, logLevel, logger });
+  const connections: ConnectionService = new ConnectionService({
+    store: store.connections,
+    hub,
+    usersOf: (id) => tasks.usersOf(id),
+    onChanged: (id) => tasks.restartUsersOf(id),
+    logLevel,
+  });
+  const tasks = new TaskService({ store: store.protections, connections, runner, hub, logger });
+  const lab = new LabService({
+    directory: join(folder.directory, 'lab'),
+    settings: store.settings,
+    connections,
+    hub,
+    logger,
+  });
+  const drills = new DrillService({ hub, logLevel, logger });
+
+  const handlers: Handlers = {
+    'system.info': () => ({
+      version,
+      node: process.versions.node,
+      platform: process.platform,
+      dataDirectory: folder.directory,
+      secrets: store.secretsKept,
+    }),
+    'connections.list': () => ({ connections: connections.list() }),
+    'connections.save': (draft) => ({ connection: connections.save(draft) }),
+    'connections.remove': ({ id }) => {
+      connections.remove(id);
+      return {};
+    },
+    'connections.test': async (draft) => ({ hops: await connections.test(draft) }),
+    'tasks.list': () => ({ tasks: tasks.list() }),
+    'tasks.create': (input) => ({ task: tasks.create(input) }),
+    'tasks.pause': ({ id }) => ({ task: tasks.pause(id) }),
+    'tasks.resume': ({ id }) => ({ task: tasks.resume(id) }),
+    'tasks.remove': async ({ id }) => {
+      await tasks.remove(id);
+      return {};
+    },
+    'lab.get': () => ({ lab: lab.get() }),
+    'lab.start': () => ({ lab: lab.start() }),
+    'lab.stop': () => ({ lab: lab.stop() }),
+    'lab.remove': () => ({ lab: lab.remove() }),
+    'drill.get': () => ({ drill: drills.get() }),
+    'drill.start': (input) => ({ drill: drills.start(input) }),
+    'drill.cancel': () => ({ drill: drills.cancel() }),
+  };
+
+  const closeAll = async (): Promise<void> => {
+    try {
+      // Tasks first: a task whose lab goes away under it would report troubles that nobody has.
+      await Promise.all([tasks.close(), drills.close()]);
+      await Promise.all([runner.stopAll(), lab.close()]);
+    } finally {
+      store[Symbol.dispose]();
+    }
+  };
+  let closed: Promise<void> | undefined;
+
+  return {
+    dispatch: createDispatch(handlers, logger),
+    hub,
+    runner,
+    protectionCount: () => tasks.list().length,
+    start: () => {
+      lab.takeUp();
+      tasks.startAll();
+    },
+    close: () => (closed ??= closeAll()),
+  };
+}

@@ -1,0 +1,65 @@
+/** The clusters (connections of the core). Secrets never come here but from the keyboard. */
+import { defineStore } from 'pinia';
+import { ref, shallowRef } from 'vue';
+import type { ConnectionDraft, ConnectionView, Hop } from '../../../shared/contract/procedures.ts';
+import { useClient } from '../../app/client.ts';
+import { createLatest, type LoadState } from '../../app/latest.ts';
+import { useLink } from '../../app/link.store.ts';
+
+export const useClusters = defineStore('clusters', () => {
+  const client = useClient();
+  const latest = createLatest();
+  const clusters = shallowRef<readonly ConnectionView[]>([]);
+  const loading = ref<LoadState>({ kind: 'loading' });
+
+  const take = (next: readonly ConnectionView[]): void => {
+    clusters.value = next;
+    loading.value = { kind: 'ready' };
+  };
+
+  function reload(): Promise<void> {
+    return latest.ask(
+      () => client.call('connections.list', {}),
+      ({ connections }) => take(connections),
+      (thrown) => {
+        loading.value = { kind: 'failed', thrown };
+      },
+    );
+  }
+
+  client.on('connections.changed', ({ connections }) => {
+    latest.supersede();
+    take(connections);
+  });
+  useLink().onHeard(() => void reload());
+  void reload();
+
+  return {
+    clusters,
+    loading,
+    reload,
+    byId: (id: string): ConnectionView | undefined => clusters.value.find((cluster) => cluster.id === id),
+    /** A cluster that is gone is shown by its id. */
+    nameOf: (id: string): string => clusters.value.find((cluster) => cluster.id === id)?.name ?? id,
+    /** The calls below throw what the core answers. */
+    async save(draft: ConnectionDraft): Promise<ConnectionView> {
+      const { connection } = await client.call('connections.save', draft);
+      latest.supersede();
+      const isKnown = clusters.value.some(({ id }) => id === connection.id);
+      take(
+        isKnown
+          ? clusters.value.map((cluster) => (cluster.id === connection.id ? connection : cluster))
+          : [...clusters.value, connection],
+      );
+      return connection;
+    },
+    async remove(id: string): Promise<void> {
+      await client.call('connections.remove', { id });
+      latest.supersede();
+      take(clusters.value.filter((cluster) => cluster.id !== id));
+    },
+    async test(draft: ConnectionDraft): Promise<readonly Hop[]> {
+      return (await client.call('connections.test', draft)).hops;
+    },
+  };
+});

@@ -1,0 +1,160 @@
+/**
+ * What a protection is shown as, derived from what the core last said of it and from what was heard before. Pure.
+ */
+import type { TaskView } from '../../../shared/contract/procedures.ts';
+import type { ShownState } from '../../ui/states.ts';
+
+export type Status = NonNullable<TaskView['status']>;
+export type Collection = Status['collections'][number];
+export type Trouble = NonNullable<Status['trouble']>;
+
+/** Counters of one moment, to make rates of. */
+export interface Sample {
+  /** Unix ms of the core. */
+  readonly at: number;
+  /** Written and deleted. */
+  readonly rows: number;
+  readonly bytes: number;
+  readonly messages: number;
+}
+
+/** What the window itself remembers of a task. */
+export interface Memory {
+  /** Oldest first, about one a second. */
+  readonly samples: readonly Sample[];
+  /** Unix ms of the window when the last status came. */
+  readonly heardAt: number;
+}
+
+export interface Rates {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly messages: number;
+}
+
+export interface ShownProtection {
+  readonly task: TaskView;
+  readonly state: ShownState;
+  readonly trouble: Trouble | undefined;
+  /** The loss if the target were promoted now; `undefined`: not known (yet). */
+  readonly rpoMs: number | undefined;
+  /** Per second, over the last seconds; `undefined`: not measured (yet). */
+  readonly rates: Rates | undefined;
+  /** Rows per second at each sample, oldest first. */
+  readonly rowRates: readonly number[];
+}
+
+/** Samples are this far apart at least. */
+export const SAMPLE_INTERVAL_MS = 900;
+/** A minute of them is drawn. */
+export const SAMPLES_MAX = 60;
+/** Rates are of the last seconds: long enough to be read, short enough to be true. */
+const RATE_WINDOW_MS = 8_000;
+/** A path is called idle after no row has come for so long ... */
+const IDLE_AFTER_MS = 20_000;
+/** ... while the source's clock still arrives. */
+const IDLE_RPO_MS_MAX = 15_000;
+/** A status that is younger is "now": it comes four times a second while something moves. */
+const FRESH_MS = 2_000;
+
+export function sampleOf(status: Status): Sample {
+  return {
+    at: status.at,
+    rows: status.rowsWritten + status.rowsDeleted,
+    bytes: status.bytesRead,
+    messages: status.messagesRead,
+  };
+}
+
+/** A counter that fell means a new run: what was before says nothing about it. */
+export function remember(samples: readonly Sample[], next: Sample): readonly Sample[] {
+  const last = samples.at(-1);
+  if (last === undefined) return [next];
+  if (next.rows < last.rows || next.messages < last.messages) return [next];
+  if (next.at - last.at < SAMPLE_INTERVAL_MS) return samples;
+  return [...samples, next].slice(-SAMPLES_MAX);
+}
+
+/** @param now Unix ms of the window. Its clock may differ from the core's: only ages are taken from each. */
+export function describe(task: TaskView, memory: Memory | undefined, now: number): ShownProtection {
+  const { status } = task;
+  const rates = memory === undefined ? undefined : ratesOf(memory.samples);
+  const rpoMs = status === undefined ? undefined : rpoOf(status, memory, now);
+  return {
+    task,
+    state: stateOf(task, memory, rpoMs),
+    trouble: task.desired === 'paused' ? undefined : status?.trouble,
+    rpoMs,
+    rates: task.desired === 'paused' ? undefined : rates,
+    rowRates: memory === undefined ? [] : rowRatesOf(memory.samples),
+  };
+}
+
+function stateOf({ desired, status }: TaskView, memory: Memory | undefined, rpoMs: number | undefined): ShownState {
+  // What was asked for holds, however old the last status is.
+  if (desired === 'paused') return 'paused';
+  if (status === undefined) return 'initializing';
+  if (status.state === 'following' && rpoMs !== undefined && rpoMs < IDLE_RPO_MS_MAX && isStill(memory)) return 'idle';
+  // Resumed a moment ago: the last status is of before.
+  return status.state === 'paused' ? 'initializing' : status.state;
+}
+
+function isStill(memory: Memory | undefined): boolean {
+  const last = memory?.samples.at(-1);
+  if (memory === undefined || last === undefined) return false;
+  const before = memory.samples.findLast(({ at }) => last.at - at >= IDLE_AFTER_MS);
+  return before !== undefined && before.rows === last.rows;
+}
+
+function rpoOf(status: Status, memory: Memory | undefined, now: number): number | undefined {
+  if (status.collections.length === 0) return undefined;
+  let oldest = Infinity;
+  for (const { confirmedMs } of status.collections) oldest = Math.min(oldest, confirmedMs);
+  return lagOf(oldest, status, memory, now);
+}
+
+/** Of one collection. */
+export function collectionLagOf(
+  { confirmedMs }: Collection,
+  { status }: TaskView,
+  memory: Memory | undefined,
+  now: number,
+): number | undefined {
+  return status === undefined ? undefined : lagOf(confirmedMs, status, memory, now);
+}
+
+function lagOf(confirmedMs: number, status: Status, memory: Memory | undefined, now: number): number | undefined {
+  if (confirmedMs === 0) return undefined;
+  const silenceMs = memory === undefined ? 0 : Math.max(0, now - memory.heardAt);
+  return Math.max(0, status.at - confirmedMs) + (silenceMs > FRESH_MS ? silenceMs : 0);
+}
+
+function ratesOf(samples: readonly Sample[]): Rates | undefined {
+  const last = samples.at(-1);
+  if (last === undefined) return undefined;
+  const first = samples.find(({ at }) => last.at - at <= RATE_WINDOW_MS);
+  if (first === undefined || first === last) return undefined;
+  const seconds = (last.at - first.at) / 1000;
+  return {
+    rows: (last.rows - first.rows) / seconds,
+    bytes: (last.bytes - first.bytes) / seconds,
+    messages: (last.messages - first.messages) / seconds,
+  };
+}
+
+function rowRatesOf(samples: readonly Sample[]): number[] {
+  const rates: number[] = [];
+  for (let index = 1; index < samples.length; index += 1) {
+    const [before, after] = [samples[index - 1], samples[index]];
+    if (before !== undefined && after !== undefined) {
+      rates.push(((after.rows - before.rows) * 1000) / (after.at - before.at));
+    }
+  }
+  return rates;
+}
+
+/** A collection follows, but its protection has nothing to do: then it has neither. */
+export const collectionStateOf = ({ state }: Collection, protection: ShownState): ShownState => {
+  if (protection === 'paused') return 'paused';
+  return state === 'following' && protection === 'idle' ? 'idle' : state;
+};

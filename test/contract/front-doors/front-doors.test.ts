@@ -1,0 +1,272 @@
+/** One contract, three front doors: the same cases over HTTP with a token, HTTP with a session, and the shell's line. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ContractError, type ContractClient } from '../../../shared/contract/client.ts';
+import type { ConnectionDraft, ConnectionView, ContractErrorData } from '../../../shared/contract/procedures.ts';
+import { nextEvent, whenLinked } from '../../support/contract-events.ts';
+import { startHttpCore, startIpcCore, temporaryDataDirectory, type ServedCore } from '../../support/served-core.ts';
+
+/** Port 1 of this machine: nobody listens there. */
+const NOWHERE = '127.0.0.1:1';
+const SECRET = 'hunter2-secret';
+
+const draft = (name: string): ConnectionDraft => ({
+  name,
+  milvus: { address: NOWHERE, username: 'root', password: SECRET },
+  etcd: { endpoints: [NOWHERE] },
+  wal: { kind: 'nats', servers: [NOWHERE], token: SECRET },
+});
+
+async function refusalOf(work: Promise<unknown>): Promise<ContractErrorData> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ContractError);
+  return (error as ContractError).data;
+}
+
+const doors: [string, (directory: string) => Promise<ServedCore>][] = [
+  ['HTTP with the token', (directory) => startHttpCore(directory)],
+  ['HTTP with a session', (directory) => startHttpCore(directory, { hasSession: true })],
+  ["the shell's line", (directory) => startIpcCore(directory)],
+];
+
+describe.each(doors)('the contract over %s', (_name, start) => {
+  let directory: Awaited<ReturnType<typeof temporaryDataDirectory>>;
+  let core: ServedCore;
+  let client: ContractClient;
+
+  beforeAll(async () => {
+    directory = await temporaryDataDirectory();
+    core = await start(directory.path);
+    client = core.client;
+    await whenLinked(client);
+  });
+  afterAll(async () => {
+    await core[Symbol.asyncDispose]();
+    await directory[Symbol.asyncDispose]();
+  });
+
+  const save = async (input: ConnectionDraft): Promise<ConnectionView> =>
+    (await client.call('connections.save', input)).connection;
+
+  it('tells what the core is', async () => {
+    const info = await client.call('system.info', {});
+    expect(info).toMatchObject({ dataDirectory: directory.path, secrets: 'keyFile', platform: process.platform });
+  });
+
+  it('keeps connections, and never gives a secret back', async () => {
+    const changed = nextEvent(client, 'connections.changed', ({ connections }) => connections.length === 1);
+    const saved = await save(draft('kept'));
+    expect(saved).toMatchObject({ name: 'kept', canBeSource: true, canBeTarget: true, isLab: false, usedBy: [] });
+    expect(saved.secretsSet).toEqual(['milvus.password', 'wal.token']);
+    const { connections } = await client.call('connections.list', {});
+    expect(connections).toEqual([saved]);
+    expect(JSON.stringify([saved, connections, await changed])).not.toContain(SECRET);
+
+    // Left out: taken over. Empty: taken away.
+    const renamed = await save({
+      id: saved.id,
+      name: 'renamed',
+      milvus: { address: NOWHERE, username: 'root' },
+      etcd: { endpoints: [NOWHERE] },
+      wal: { kind: 'nats', servers: [NOWHERE], token: '' },
+    });
+    expect(renamed).toMatchObject({ id: saved.id, name: 'renamed', secretsSet: ['milvus.password'] });
+
+    await client.call('connections.remove', { id: saved.id });
+    expect((await client.call('connections.list', {})).connections).toEqual([]);
+  });
+
+  it('refuses a second connection of one name, one of no use, and credentials in an address', async () => {
+    const { id } = await save(draft('taken'));
+    expect(await refusalOf(save(draft('taken')))).toMatchObject({ code: 'invalidInput', context: { field: 'name' } });
+    expect(await refusalOf(save({ name: 'empty' }))).toMatchObject({ code: 'invalidInput' });
+    const careless = save({ name: 'careless', milvus: { address: `root:${SECRET}@127.0.0.1:1` } });
+    const refusal = await refusalOf(careless);
+    expect(refusal).toMatchObject({ code: 'invalidInput', context: { field: 'milvus.address' } });
+    expect(JSON.stringify(refusal)).not.toContain(SECRET);
+    await client.call('connections.remove', { id });
+  });
+
+  it('tests a connection hop by hop, and says what is wrong and what to do', async () => {
+    const { hops } = await client.call('connections.test', draft('tested'));
+    expect(hops.map(({ hop, state }) => [hop, state])).toEqual([
+      ['etcd', 'failed'],
+      ['catalog', 'skipped'],
+      ['log', 'failed'],
+      ['channels', 'skipped'],
+      ['milvus', 'failed'],
+      ['writes', 'skipped'],
+    ]);
+    for (const { state, message } of hops) if (state === 'failed') expect(message).toMatch(/127\.0\.0\.1:1.*Check/);
+    expect(JSON.stringify(hops)).not.toContain(SECRET);
+    const { hops: targetOnly } = await client.call('connections.test', { name: 't', milvus: { address: NOWHERE } });
+    expect(targetOnly.map(({ hop }) => hop)).toEqual(['milvus', 'writes']);
+  });
+
+  it('creates, pauses, resumes and removes a task, and says why it is blocked', async () => {
+    const source = await save(draft('source'));
+    const target = await save({
+      name: 'target',
+      milvus: { address: '127.0.0.1:2', username: 'root', password: SECRET },
+    });
+    const blocked = nextEvent(client, 'task.status', ({ status }) => status.state === 'blocked');
+    const { task } = await client.call('tasks.create', { name: 'orders', sourceId: source.id, targetId: target.id });
+    expect(task).toMatchObject({ name: 'orders', desired: 'running', sourceId: source.id, targetId: target.id });
+    const { id, status } = await blocked;
+    expect(id).toBe(task.id);
+    expect(status.trouble?.error.message).toMatch(/cannot be reached|could not be reached/);
+    expect(status.trouble?.hint).not.toBe('');
+
+    expect(await refusalOf(client.call('connections.remove', { id: source.id }))).toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('orders'),
+    });
+    const { connections } = await client.call('connections.list', {});
+    expect(connections.find((connection) => connection.id === source.id)?.usedBy).toEqual(['orders']);
+
+    // What is mended at the connection is tried at once, without a word to the task.
+    const elsewhere = '127.0.0.1:3';
+    const moved = nextEvent(
+      client,
+      'task.status',
+      (payload) => payload.status.trouble?.error.message.includes(`The target at ${elsewhere}`) === true,
+    );
+    await save({ id: target.id, name: 'target', milvus: { address: elsewhere, username: 'root' } });
+    await moved;
+
+    const paused = nextEvent(client, 'task.status', (payload) => payload.status.state === 'paused');
+    expect((await client.call('tasks.pause', { id: task.id })).task).toMatchObject({
+      desired: 'paused',
+      pausedAt: expect.any(Number),
+    });
+    await paused;
+    const again = nextEvent(client, 'task.status', (payload) => payload.status.state === 'blocked');
+    const resumed = await client.call('tasks.resume', { id: task.id });
+    expect(resumed.task.desired).toBe('running');
+    expect(resumed.task.pausedAt).toBeUndefined();
+    await again;
+
+    const gone = nextEvent(client, 'tasks.changed', ({ tasks }) => tasks.length === 0);
+    await client.call('tasks.remove', { id: task.id });
+    await gone;
+    expect((await client.call('tasks.list', {})).tasks).toEqual([]);
+    for (const used of [source, target]) await client.call('connections.remove', { id: used.id });
+  });
+
+  it('refuses a task from a cluster into itself, from what can be no source, and of what is not there', async () => {
+    const whole = await save(draft('whole'));
+    const target = await save({ name: 'only a target', milvus: { address: '127.0.0.1:2' } });
+    const create = (sourceId: string, targetId: string) =>
+      client.call('tasks.create', { name: 'x', sourceId, targetId });
+    expect(await refusalOf(create(whole.id, whole.id))).toMatchObject({ context: { field: 'targetId' } });
+    expect(await refusalOf(create(target.id, whole.id))).toMatchObject({ context: { field: 'sourceId' } });
+    expect(await refusalOf(create('nobody', whole.id))).toMatchObject({ code: 'notFound' });
+    expect(await refusalOf(client.call('tasks.pause', { id: 'nobody' }))).toMatchObject({ code: 'notFound' });
+    expect(await refusalOf(client.call('tasks.remove', { id: 'nobody' }))).toMatchObject({ code: 'notFound' });
+    for (const used of [whole, target]) await client.call('connections.remove', { id: used.id });
+  });
+
+  it('has no lab and no drill until somebody asks for them, and ending what is not there does nothing', async () => {
+    const absent = { lab: { state: 'absent' } };
+    expect(await client.call('lab.get', {})).toEqual(absent);
+    expect(await client.call('lab.stop', {})).toEqual(absent);
+    const idle = { drill: { state: 'idle', steps: [] } };
+    expect(await client.call('drill.get', {})).toEqual(idle);
+    expect(await client.call('drill.cancel', {})).toEqual(idle);
+    expect(await refusalOf(client.call('drill.start', { rows: 1 }))).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'rows' },
+    });
+  });
+
+  it('refuses payloads that do not fit and procedures that are not there, naming the field and never the value', async () => {
+    const misfit = await refusalOf(
+      client.call('connections.save', { ...draft('x'), milvus: { address: NOWHERE, pass: SECRET } as never }),
+    );
+    expect(misfit).toMatchObject({ code: 'invalidInput', context: { field: 'milvus' }, hint: expect.any(String) });
+    expect(JSON.stringify(misfit)).not.toContain(SECRET);
+    const calls = client as unknown as { call: (name: string, input: unknown) => Promise<unknown> };
+    expect(await refusalOf(calls.call('tasks.explode', {}))).toMatchObject({ code: 'unknownProcedure' });
+    expect(await refusalOf(calls.call('__proto__', {}))).toMatchObject({ code: 'unknownProcedure' });
+    expect(await refusalOf(calls.call('tasks.list', []))).toMatchObject({ code: 'invalidInput' });
+  });
+
+  it('tells events in the order of their causes', async () => {
+    const names: string[][] = [];
+    const off = client.on('connections.changed', ({ connections }) => names.push(connections.map(({ name }) => name)));
+    const last = nextEvent(client, 'connections.changed', ({ connections }) => connections.length === 3);
+    const saved = [];
+    for (const name of ['a', 'b', 'c']) saved.push(await save(draft(name)));
+    await last;
+    off();
+    expect(names).toEqual([['a'], ['a', 'b'], ['a', 'b', 'c']]);
+    for (const { id } of saved) await client.call('connections.remove', { id });
+  });
+
+  it('leaves no secret in clear in its folder, its output or its errors', async () => {
+    const { id } = await save(draft('secretive'));
+    for (const name of await readdir(directory.path, { recursive: true })) {
+      const content = await readFile(join(directory.path, name)).catch(() => Buffer.alloc(0));
+      expect(content.includes(SECRET), name).toBe(false);
+    }
+    expect(core.lines.join('\n')).not.toContain(SECRET);
+    await client.call('connections.remove', { id });
+  });
+});
+
+describe('one data folder', () => {
+  it('serves the desktop and the browser in turn, and a pause survives', async () => {
+    await using directory = await temporaryDataDirectory();
+    let id: string;
+    {
+      await using core = await startIpcCore(directory.path);
+      const source = (await core.client.call('connections.save', draft('s'))).connection;
+      const target = (await core.client.call('connections.save', { name: 't', milvus: { address: '127.0.0.1:2' } }))
+        .connection;
+      const blocked = nextEvent(core.client, 'task.status', ({ status }) => status.state === 'blocked');
+      const created = await core.client.call('tasks.create', { name: 'x', sourceId: source.id, targetId: target.id });
+      id = created.task.id;
+      await blocked;
+      const paused = nextEvent(core.client, 'task.status', ({ status }) => status.state === 'paused');
+      await core.client.call('tasks.pause', { id });
+      await paused;
+      expect(await core.stop()).toBe(0);
+    }
+    await using core = await startHttpCore(directory.path);
+    const { tasks } = await core.client.call('tasks.list', {});
+    expect(tasks).toMatchObject([{ id, desired: 'paused', status: { state: 'paused' } }]);
+    expect(await core.stop()).toBe(0);
+  });
+
+  it('is served by one core at a time, and a killed one does not stand in the way', async () => {
+    await using directory = await temporaryDataDirectory();
+    await using first = await startHttpCore(directory.path);
+    await expect(startIpcCore(directory.path)).rejects.toThrow(/served by process \d+ already/);
+    await first.kill();
+    await using second = await startIpcCore(directory.path);
+    expect(await second.client.call('tasks.list', {})).toEqual({ tasks: [] });
+    await second.stop();
+  });
+
+  it('can be encrypted with a key that the window hands over, and then only with that', async () => {
+    await using directory = await temporaryDataDirectory();
+    const key = Buffer.alloc(32, 7).toString('base64');
+    {
+      await using core = await startIpcCore(directory.path, key);
+      expect((await core.client.call('system.info', {})).secrets).toBe('wrapped');
+      await core.client.call('connections.save', draft('s'));
+      await core.stop();
+    }
+    await expect(startIpcCore(directory.path, Buffer.alloc(32, 8).toString('base64'))).rejects.toThrow(
+      /key does not belong to the store/,
+    );
+    await expect(startIpcCore(directory.path)).rejects.toThrow(/key file .* is missing/);
+    await using core = await startIpcCore(directory.path, key);
+    expect((await core.client.call('connections.list', {})).connections).toHaveLength(1);
+    await core.stop();
+  });
+});

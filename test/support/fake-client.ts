@@ -1,0 +1,278 @@
+/**
+ * A core in memory with plausible, moving data: for the tests of the window and for screenshots. It keeps to the
+ * contract's rules that a window can see: what is refused, which events follow which call, that secrets never come back.
+ */
+import { ContractError, type ContractClient, type LinkState } from '../../shared/contract/client.ts';
+import type {
+  ConnectionDraft,
+  ConnectionView,
+  ContractErrorData,
+  DrillView,
+  EventName,
+  EventPayload,
+  Hop,
+  LabView,
+  ProcedureInput,
+  ProcedureName,
+  ProcedureOutput,
+  TaskView,
+} from '../../shared/contract/procedures.ts';
+
+export interface FakeState {
+  connections: ConnectionView[];
+  tasks: TaskView[];
+  lab: LabView;
+  drill: DrillView;
+}
+
+type Handlers = { [N in ProcedureName]: (input: ProcedureInput<N>) => ProcedureOutput<N> };
+
+export interface FakeClient extends ContractClient {
+  readonly state: FakeState;
+  /** Every call in order, by name. */
+  readonly calls: { readonly name: ProcedureName; readonly input: unknown }[];
+  emit<N extends EventName>(name: N, payload: EventPayload<N>): void;
+  setLink(state: LinkState, message?: string): void;
+  /** The next call of that name fails with it. */
+  failNext(name: ProcedureName, thrown: unknown): void;
+  /** Calls of that name wait until the returned function is called; each call has its own. */
+  hold(name: ProcedureName): { release(index: number): void; readonly waitingCount: number };
+}
+
+export function errorData(code: string, side: string, message: string, hint = ''): ContractErrorData {
+  return { code, side, message, hint, context: {}, causes: [] };
+}
+
+const refuse = (code: string, message: string, hint: string): never => {
+  throw new ContractError(errorData(code, 'config', message, hint));
+};
+
+/** @param now Unix ms. */
+export function createFakeClient(state: FakeState, now: () => number = Date.now): FakeClient {
+  const listeners = new Map<string, Set<(payload: never) => void>>();
+  const linkListeners = new Set<(state: LinkState, message?: string) => void>();
+  const failures = new Map<ProcedureName, unknown[]>();
+  const gates = new Map<ProcedureName, (() => void)[]>();
+  const calls: FakeClient['calls'] = [];
+  let nextId = 1;
+
+  function emit<N extends EventName>(name: N, payload: EventPayload<N>): void {
+    for (const listener of [...(listeners.get(name) ?? [])]) listener(payload as never);
+  }
+
+  const connectionOf = (id: string): ConnectionView =>
+    state.connections.find((connection) => connection.id === id) ??
+    refuse('notFound', `There is no cluster with the id "${id}".`, 'Look at the list of clusters again.');
+  const taskOf = (id: string): TaskView =>
+    state.tasks.find((task) => task.id === id) ??
+    refuse('notFound', `There is no protection with the id "${id}".`, 'Look at the list again.');
+
+  function usersChanged(): void {
+    state.connections = state.connections.map((connection) => ({
+      ...connection,
+      usedBy: state.tasks
+        .filter(({ sourceId, targetId }) => sourceId === connection.id || targetId === connection.id)
+        .map(({ name }) => name),
+    }));
+    emit('connections.changed', { connections: state.connections });
+  }
+
+  function putTask(task: TaskView): { task: TaskView } {
+    state.tasks = [...state.tasks.filter(({ id }) => id !== task.id), task].sort((a, b) => a.createdAt - b.createdAt);
+    emit('tasks.changed', { tasks: state.tasks });
+    return { task };
+  }
+
+  function setLab(lab: LabView): { lab: LabView } {
+    state.lab = lab;
+    emit('lab.changed', { lab });
+    return { lab };
+  }
+
+  function setDrill(drill: DrillView): { drill: DrillView } {
+    state.drill = drill;
+    emit('drill.changed', { drill });
+    return { drill };
+  }
+
+  const handlers: Handlers = {
+    'system.info': () => ({
+      version: '0.2.0',
+      node: '24.21.0',
+      platform: 'linux',
+      dataDirectory: '/home/kim/.local/share/lifeline',
+      secrets: 'keyFile',
+    }),
+    'connections.list': () => ({ connections: state.connections }),
+    'connections.save'(draft) {
+      const before = draft.id === undefined ? undefined : connectionOf(draft.id);
+      if (state.connections.some(({ id, name }) => name === draft.name && id !== draft.id)) {
+        refuse('invalidInput', `A cluster named ${draft.name} is known already.`, 'Choose another name.');
+      }
+      const connection = viewOf(draft, before, `cluster-${String(nextId++)}`);
+      state.connections =
+        before === undefined
+          ? [...state.connections, connection]
+          : state.connections.map((other) => (other.id === connection.id ? connection : other));
+      emit('connections.changed', { connections: state.connections });
+      return { connection };
+    },
+    'connections.remove'({ id }) {
+      const { name, usedBy } = connectionOf(id);
+      if (usedBy.length > 0) {
+        refuse(
+          'conflict',
+          `${name} is used by ${usedBy.join(', ')} and was not removed.`,
+          'Delete the protections that use it first.',
+        );
+      }
+      state.connections = state.connections.filter((connection) => connection.id !== id);
+      emit('connections.changed', { connections: state.connections });
+      return {};
+    },
+    'connections.test': (draft) => ({ hops: hopsFor(draft) }),
+    'tasks.list': () => ({ tasks: state.tasks }),
+    'tasks.create'({ name, sourceId, targetId }) {
+      connectionOf(sourceId);
+      connectionOf(targetId);
+      const task: TaskView = {
+        id: `task-${String(nextId++)}`,
+        name,
+        sourceId,
+        targetId,
+        desired: 'running',
+        createdAt: now(),
+      };
+      const answer = putTask(task);
+      usersChanged();
+      return answer;
+    },
+    'tasks.pause': ({ id }) => putTask({ ...taskOf(id), desired: 'paused', pausedAt: now() }),
+    'tasks.resume'({ id }) {
+      const task: TaskView = { ...taskOf(id), desired: 'running' };
+      delete task.pausedAt;
+      return putTask(task);
+    },
+    'tasks.remove'({ id }) {
+      taskOf(id);
+      state.tasks = state.tasks.filter((task) => task.id !== id);
+      emit('tasks.changed', { tasks: state.tasks });
+      usersChanged();
+      return {};
+    },
+    'lab.get': () => ({ lab: state.lab }),
+    'lab.start': () => setLab({ state: 'starting', progress: { message: 'Preparing' } }),
+    'lab.stop': () => setLab({ state: 'stopping' }),
+    'lab.remove': () => setLab({ state: 'absent' }),
+    'drill.get': () => ({ drill: state.drill }),
+    'drill.start': () =>
+      setDrill({ state: 'running', steps: [{ title: 'Start the source and the target', state: 'running' }] }),
+    'drill.cancel': () => setDrill({ state: 'done', steps: state.drill.steps }),
+  };
+
+  return {
+    state,
+    calls,
+    emit,
+    async call<N extends ProcedureName>(name: N, input: ProcedureInput<N>): Promise<ProcedureOutput<N>> {
+      calls.push({ name, input });
+      const failure = failures.get(name)?.shift();
+      if (failure !== undefined) throw failure;
+      // What is answered is as it was when it was asked: the way back is what takes long.
+      const answer = copy(handlers[name](input));
+      const waiting = gates.get(name);
+      if (waiting !== undefined) await new Promise<void>((resolve) => waiting.push(resolve));
+      return answer;
+    },
+    on(name, listener) {
+      const all = listeners.get(name) ?? new Set();
+      listeners.set(name, all);
+      all.add(listener);
+      return () => void all.delete(listener);
+    },
+    onLink(listener) {
+      linkListeners.add(listener);
+      return () => void linkListeners.delete(listener);
+    },
+    close() {
+      listeners.clear();
+      linkListeners.clear();
+    },
+    setLink(link, message) {
+      for (const listener of [...linkListeners]) listener(link, message);
+    },
+    failNext(name, thrown) {
+      failures.set(name, [...(failures.get(name) ?? []), thrown]);
+    },
+    hold(name) {
+      const waiting: (() => void)[] = [];
+      gates.set(name, waiting);
+      return {
+        release: (index) => waiting[index]?.(),
+        get waitingCount() {
+          return waiting.length;
+        },
+      };
+    },
+  };
+}
+
+/** The oldest browser that is looked at has no `structuredClone`; the contract carries JSON anyhow. */
+const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+const SECRETS = ['password', 'token'] as const;
+
+function viewOf(draft: ConnectionDraft, before: ConnectionView | undefined, newId: string): ConnectionView {
+  const { id, name, ...parts } = copy(draft) as ConnectionDraft & Record<string, unknown>;
+  const secrets = new Set(before?.secretsSet ?? []);
+  for (const [part, value] of Object.entries(parts) as [string, Record<string, unknown>][]) {
+    for (const secret of SECRETS) {
+      if (value[secret] === '') secrets.delete(`${part}.${secret}`);
+      else if (value[secret] !== undefined) secrets.add(`${part}.${secret}`);
+      delete value[secret];
+    }
+  }
+  return {
+    ...(parts as Pick<ConnectionView, 'milvus' | 'etcd' | 'wal'>),
+    id: id ?? newId,
+    name,
+    secretsSet: [...secrets].sort(),
+    canBeSource: parts.etcd !== undefined && parts.wal !== undefined,
+    canBeTarget: parts.milvus !== undefined,
+    isLab: false,
+    usedBy: before?.usedBy ?? [],
+  };
+}
+
+function hopsFor({ milvus, etcd, wal }: ConnectionDraft): Hop[] {
+  const hop = (name: Hop['hop'], message: string, durationMs: number): Hop => ({
+    hop: name,
+    state: 'ok',
+    message,
+    durationMs,
+  });
+  const hops: Hop[] = [];
+  if (milvus?.address.includes('wrong') === true) {
+    hops.push(
+      {
+        hop: 'milvus',
+        state: 'failed',
+        message: `Milvus does not answer at ${milvus.address}. Check that it runs and that the port can be reached from here.`,
+        durationMs: 5000,
+      },
+      { hop: 'writes', state: 'skipped', message: '', durationMs: 0 },
+    );
+  } else if (milvus !== undefined) {
+    hops.push(hop('milvus', 'Milvus 2.3.5, signed in as root.', 84));
+    hops.push(hop('writes', 'A database and a collection were created and dropped again.', 412));
+  }
+  if (etcd !== undefined) {
+    hops.push(hop('etcd', `etcd 3.5.5 answers at ${etcd.endpoints.join(', ')}.`, 31));
+    hops.push(hop('catalog', '12 collections under by-dev/meta.', 58));
+  }
+  if (wal !== undefined) {
+    hops.push(hop('log', wal.kind === 'kafka' ? 'Kafka 3.9.1, 3 brokers.' : 'NATS 2.10, JetStream on.', 22));
+    hops.push(hop('channels', '16 channels begin with by-dev.', 47));
+  }
+  return hops;
+}
