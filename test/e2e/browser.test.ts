@@ -54,7 +54,6 @@ describe.skipIf(ready.missing !== undefined)(`the window in a browser${reason}`,
     // What the browser notes of the refused calls is what is meant to happen.
     errors.length = 0;
     await page.goto(core!.signInLink);
-    await page.reload();
     await page.getByRole('navigation', { name: 'Places' }).waitFor();
 
     const stranger = await (await browser!.newContext()).newPage();

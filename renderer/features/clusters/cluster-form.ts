@@ -158,7 +158,6 @@ function kafka(brokers: string[], log: ClusterForm['log']): NonNullable<Connecti
     ...text('channelPrefix', log.channelPrefix),
     ...(username === '' ? {} : { sasl }),
     ...tls(log.tls),
-    // A password that is kept is left out, as everywhere; the schema of SASL speaks of the whole.
   };
 }
 

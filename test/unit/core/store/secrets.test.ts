@@ -103,7 +103,7 @@ describe('the data key', () => {
 
   it('says how to go on without the window when only the window can open it', () => {
     writeFileSync(join(directory, 'key.wrapped'), 'x');
-    expect(() => openDataKey(directory, { hasSecrets: false })).toThrow(/only the window can open.*export/);
+    expect(() => openDataKey(directory, { hasSecrets: false })).toThrow(/only the window can open.*Export Data Key/);
     writeFileSync(file(), key(4).toString('base64'), { mode: 0o600 });
     expect(openDataKey(directory, { hasSecrets: true }).key).toEqual(key(4));
   });
