@@ -9,17 +9,17 @@ import {
   type MessageOrdinal,
   type ResumePoint,
 } from '../../../shared/model/position.ts';
-import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredChannel } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import { decodeRecord } from '../codec/decode.ts';
 import type { CreateCollectionRecord, WalRecord } from '../codec/records.ts';
-import { isRetriedAutomatically } from '../errors/policy.ts';
 import type { BudgetMember, ReadBudget } from '../runtime/read-budget.ts';
-import { retrying, type RetryObserver } from '../runtime/retry.ts';
+import type { RetryObserver } from '../runtime/retry.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { Wal, WalMessage, WalReader } from '../source/wal/wal.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
+import { keepReading } from './keep-reading.ts';
 import { toLogEntry, type LogEntry } from './log-entry.ts';
 import type { ShardLane } from './shard-lane.ts';
 import { TickAssembler } from './tick-assembler.ts';
@@ -123,50 +123,23 @@ export class ChannelFollower implements BudgetMember {
 
   /** Reads until the signal aborts. Rejects when the channel cannot go on; what was read stays with its lanes. */
   async run(): Promise<void> {
-    const { budget, signal, observer } = this.#context;
+    const { budget, wal, signal, observer } = this.#context;
     this.#isRunning = true;
     const { kind, ordinal } = this.#start;
     this.#lastOrdinal = kind === 'after' ? ordinal : ((ordinal - 1n) as MessageOrdinal);
     budget.join();
     try {
-      for (;;) {
-        // Kept here: an abort right after it was opened must not leave it behind.
-        let opened: WalReader | undefined;
-        try {
-          await this.#readOn(await retrying(async () => (opened = await this.#openAndReadFirst()), signal, observer));
-        } catch (error) {
-          signal.throwIfAborted();
-          const failure = toReplicationError(error);
-          if (!isRetriedAutomatically(failure)) throw failure;
-          observer.blocked(failure, 0);
-        } finally {
-          await opened?.close();
-        }
-      }
+      await keepReading({
+        open: () => wal.open(this.channel, this.#start, signal),
+        readOnce: (reader) => this.#readOnce(reader),
+        signal,
+        observer,
+      });
     } finally {
       this.#hasEnded = true;
       this.#conditions.changed();
       budget.leave();
     }
-  }
-
-  /** A reader that has proven itself by its first messages, so that one which only opens does not count as success. */
-  async #openAndReadFirst(): Promise<WalReader> {
-    const { wal, signal, observer } = this.#context;
-    const reader = await wal.open(this.channel, this.#start, signal);
-    // An unused channel may have nothing to read for days; that it opened is all that can be said of it.
-    observer.unblocked();
-    try {
-      await this.#readOnce(reader);
-      return reader;
-    } catch (error) {
-      await reader.close();
-      throw error;
-    }
-  }
-
-  async #readOn(reader: WalReader): Promise<never> {
-    for (;;) await this.#readOnce(reader);
   }
 
   async #readOnce(reader: WalReader): Promise<void> {

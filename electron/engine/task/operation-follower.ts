@@ -10,15 +10,15 @@
  */
 import type { PChannel } from '../../../shared/model/ids.ts';
 import { asOrdinal, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
-import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredChannel } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import { decodeRecord } from '../codec/decode.ts';
 import type { OperationRecord, WalRecord } from '../codec/records.ts';
-import { isRetriedAutomatically } from '../errors/policy.ts';
-import { retrying, type RetryObserver } from '../runtime/retry.ts';
+import type { RetryObserver } from '../runtime/retry.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { Wal, WalMessage, WalReader } from '../source/wal/wal.ts';
+import { keepReading } from './keep-reading.ts';
 
 /** Operations are small and rare; this only keeps a burst from piling up. */
 const PENDING_OPERATIONS_MAX = 1_000;
@@ -72,40 +72,14 @@ export class OperationFollower {
   }
 
   /** Reads until the signal aborts. Rejects when the channel cannot go on. */
-  async run(): Promise<void> {
-    const { signal, observer } = this.#context;
-    for (;;) {
-      // Kept here: an abort right after it was opened must not leave it behind.
-      let opened: WalReader | undefined;
-      try {
-        await this.#readOn(await retrying(async () => (opened = await this.#openAndReadFirst()), signal, observer));
-      } catch (error) {
-        signal.throwIfAborted();
-        const failure = toReplicationError(error);
-        if (!isRetriedAutomatically(failure)) throw failure;
-        observer.blocked(failure, 0);
-      } finally {
-        await opened?.close();
-      }
-    }
-  }
-
-  /** A reader that has proven itself by its first messages, so that one which only opens does not count as success. */
-  async #openAndReadFirst(): Promise<WalReader> {
+  run(): Promise<void> {
     const { wal, signal, observer } = this.#context;
-    const reader = await wal.open(this.channel, this.#start, signal);
-    observer.unblocked();
-    try {
-      await this.#readOnce(reader);
-      return reader;
-    } catch (error) {
-      await reader.close();
-      throw error;
-    }
-  }
-
-  async #readOn(reader: WalReader): Promise<never> {
-    for (;;) await this.#readOnce(reader);
+    return keepReading({
+      open: () => wal.open(this.channel, this.#start, signal),
+      readOnce: (reader) => this.#readOnce(reader),
+      signal,
+      observer,
+    });
   }
 
   async #readOnce(reader: WalReader): Promise<void> {

@@ -15,7 +15,7 @@ import type { PChannel } from '../../../../shared/model/ids.ts';
 import type { MessageOrdinal } from '../../../../shared/model/position.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyKafka, KafkaRefusal, OFFSET_OUT_OF_RANGE } from '../../errors/classify-kafka.ts';
-import { abortable } from './abortable.ts';
+import { orAborted } from '../../runtime/waiting.ts';
 import { positionLost } from './continuity.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { API_FETCH, FETCH_VERSION_BY_ID, fetchRequest, metadataRequest } from './kafka-protocol.ts';
@@ -75,7 +75,7 @@ export class KafkaReader implements WalReader {
         if (this.#failure !== undefined) throw this.#failure;
         // One that was begun by a read that was aborted is waited for by the next.
         this.#fetching ??= this.#fetch(bytesMax).finally(() => (this.#fetching = undefined));
-        await abortable(this.#fetching, signal);
+        await orAborted(this.#fetching, signal);
       }
     } finally {
       this.#isReading = false;

@@ -15,7 +15,7 @@ import type { MessageOrdinal, ResumePoint } from '../../../../shared/model/posit
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyKafka, KafkaRefusal, OFFSET_OUT_OF_RANGE } from '../../errors/classify-kafka.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { abortable } from './abortable.ts';
+import { orAborted } from '../../runtime/waiting.ts';
 import { firstOrdinal, positionLost, proveStart, rangeOf } from './continuity.ts';
 import { KafkaCluster } from './kafka-cluster.ts';
 import { API_FETCH, fetchRequest, listOffsetsRequest } from './kafka-protocol.ts';
@@ -120,7 +120,7 @@ class KafkaWal implements Wal {
   }
 
   async readAt(channel: PChannel, ordinal: MessageOrdinal, signal: AbortSignal): Promise<WalMessage> {
-    return abortable(this.#readAt(channel, ordinal), signal);
+    return orAborted(this.#readAt(channel, ordinal), signal);
   }
 
   async #readAt(channel: PChannel, ordinal: MessageOrdinal): Promise<WalMessage> {

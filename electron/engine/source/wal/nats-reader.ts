@@ -25,7 +25,7 @@ import type { MessageOrdinal } from '../../../../shared/model/position.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyNats } from '../../errors/classify-nats.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { abortable } from './abortable.ts';
+import { orAborted } from '../../runtime/waiting.ts';
 import { positionLost } from './continuity.ts';
 import type { NatsSession } from './nats-session.ts';
 import { readPullStatus, sequenceOf, sizeOnTheWire } from './nats-wire.ts';
@@ -145,7 +145,7 @@ export class NatsReader implements WalReader {
         if (this.#pullEnd !== 'running' || this.#failure !== undefined) {
           if (this.#arrived.length > 0) return this.#take(bytesMax);
           this.#throwFailure();
-          if (this.#pullEnd === 'ended') await abortable(this.#proveNothingLost(), signal);
+          if (this.#pullEnd === 'ended') await orAborted(this.#proveNothingLost(), signal);
           if (this.#pullEnd === 'messageTooLarge')
             this.#giveTurnBack = await this.#options.session.credit.takeTurn(signal);
           // It may have failed meanwhile.

@@ -14,7 +14,7 @@ import type { MessageOrdinal, ResumePoint } from '../../../../shared/model/posit
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyNats } from '../../errors/classify-nats.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { abortable } from './abortable.ts';
+import { orAborted } from '../../runtime/waiting.ts';
 import { firstOrdinal, positionLost, proveStart, rangeOf } from './continuity.ts';
 import { NatsReader } from './nats-reader.ts';
 import { NatsDialer } from './nats-session.ts';
@@ -139,7 +139,7 @@ class NatsWal implements Wal {
   }
 
   async readAt(channel: PChannel, ordinal: MessageOrdinal, signal: AbortSignal): Promise<WalMessage> {
-    return abortable(this.#readAt(channel, ordinal), signal);
+    return orAborted(this.#readAt(channel, ordinal), signal);
   }
 
   async #readAt(channel: PChannel, ordinal: MessageOrdinal): Promise<WalMessage> {
