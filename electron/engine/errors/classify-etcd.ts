@@ -14,6 +14,7 @@ import {
   GRPCUnavailableError,
 } from 'etcd3';
 import { ReplicationError, type ErrorCode } from '../../../shared/model/replication-error.ts';
+import { findTlsFault, type TlsFault } from './tls-faults.ts';
 
 interface Verdict {
   readonly code: ErrorCode;
@@ -58,11 +59,19 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
     },
   ],
   [
-    /certificate|SSL routines|wrong version number|secure TLS connection/,
+    /certificate|SSL routines|secure TLS connection/,
     {
       code: 'unreachable',
       sentence:
         'could not be reached with TLS as it is set. Check the certificates, and whether etcd speaks TLS at all.',
+    },
+  ],
+  [
+    /Last error: Failed to connect/,
+    {
+      code: 'unreachable',
+      sentence:
+        'takes connections and ends them at once. Check address and port, and whether it wants TLS or a client certificate.',
     },
   ],
   [
@@ -95,15 +104,23 @@ const BY_BROAD_CLASS: readonly (readonly [new (...args: never[]) => Error, Verdi
 export const isCompacted = (error: unknown): boolean =>
   error instanceof GRPCOutOfRangeError && error.message.includes('compacted');
 
-/** Never throws. `addresses` stand in the sentence; nothing else of the connection does. */
-export function classifyEtcdError(error: unknown, addresses: readonly string[]): ReplicationError {
+/**
+ * Never throws. `addresses` stand in the sentence; nothing else of the connection does.
+ *
+ * @param hasClientCertificate Whether the connection has one, which some servers do not say when they refuse it.
+ */
+export function classifyEtcdError(
+  error: unknown,
+  addresses: readonly string[],
+  hasClientCertificate = false,
+): ReplicationError {
   if (error instanceof ReplicationError) return error;
-  const verdict = judge(error);
+  const verdict = judge(error, hasClientCertificate);
   const message = `The source's etcd at ${addresses.join(', ')} ${verdict.sentence}`;
   return new ReplicationError(verdict.code, 'source', message, { cause: error });
 }
 
-function judge(error: unknown): Verdict {
+function judge(error: unknown, hasClientCertificate: boolean): Verdict {
   if (!(error instanceof Error)) return unknownVerdict(String(error));
   for (const [type, verdict] of BY_CLASS) if (error instanceof type) return verdict;
   // A connection that is still being tried when the time is up never was one; grpc-js says so with the stage it was in.
@@ -112,10 +129,18 @@ function judge(error: unknown): Verdict {
       ? { code: 'timeout', sentence: 'did not answer in time. Check its load and its disk.' }
       : UNREACHABLE;
   }
+  const fault = findTlsFault(error.message, '', hasClientCertificate);
+  if (fault !== undefined) return tlsVerdict(fault);
   for (const [pattern, verdict] of BY_TEXT) if (pattern.test(error.message)) return verdict;
   for (const [type, verdict] of BY_BROAD_CLASS) if (error instanceof type) return verdict;
   return unknownVerdict(error.message);
 }
+
+// Either side may mend it while it is tried again.
+const tlsVerdict = ({ cause, nextStep }: TlsFault): Verdict => ({
+  code: 'unreachable',
+  sentence: `cannot be reached with TLS: ${cause}. ${nextStep}.`,
+});
 
 const unknownVerdict = (text: string): Verdict => ({
   code: 'unknown',

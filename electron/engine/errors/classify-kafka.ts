@@ -4,6 +4,7 @@
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorCode, ErrorContext } from '../../../shared/model/replication-error.ts';
+import { findTlsFault, resetAfterTls } from './tls-faults.ts';
 
 /** The broker's answer to a request that it did not carry out (org.apache.kafka.common.protocol.Errors). */
 export class KafkaRefusal extends Error {
@@ -73,6 +74,12 @@ export interface KafkaContact {
   readonly stage: 'connect' | 'versions' | 'authenticate' | 'use';
   readonly hasTls: boolean;
   readonly hasSasl: boolean;
+  /** Which some brokers do not say when they refuse it. */
+  readonly hasClientCertificate: boolean;
+  /** The address is one that the cluster gave, not the connection. */
+  readonly isAdvertised: boolean;
+  /** The cluster has been reached in this way before, so that a broker which hangs up is one that stops. */
+  readonly hasBeenUp: boolean;
 }
 
 /** Node's codes for a certificate or a TLS talk that did not succeed. */
@@ -80,6 +87,8 @@ const isTlsCode = (code: string): boolean =>
   /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code) || code === 'EPROTO';
 
 const CHECK_ADDRESS = 'Check that the broker runs and that address and port are right';
+const CHECK_ADVERTISED =
+  "Set the broker's advertised.listeners to an address that can be reached from here, or make its name known here";
 const OWN_LOG = "See the broker's own log";
 
 function findRefusal(errorCode: number, text: string): Finding {
@@ -140,6 +149,9 @@ const wrongMechanism = (name: string): Finding => ({
 /** The connection ended without a word from the broker, which is how Kafka answers much of what it does not like. */
 function findHangUp(contact: KafkaContact, cause: string): Finding {
   const { stage, hasTls, hasSasl } = contact;
+  if (contact.hasBeenUp) {
+    return { code: 'unreachable', cause: `The connection failed (${cause})`, nextStep: CHECK_ADDRESS };
+  }
   if (stage === 'connect' && hasTls) {
     return {
       code: 'invalidConfig',
@@ -147,11 +159,12 @@ function findHangUp(contact: KafkaContact, cause: string): Finding {
       nextStep: 'Check that the port is that of a listener with TLS, or remove the TLS settings of the log',
     };
   }
+  if (stage === 'versions' && hasTls) return resetAfterTls(contact.hasClientCertificate);
   if (stage === 'versions') {
     return {
       code: 'unreachable',
       cause: 'What answers there ended the connection, so it is not Kafka or a Kafka listener of another kind',
-      nextStep: hasTls ? CHECK_ADDRESS : 'Check address and port, and whether this listener wants TLS',
+      nextStep: 'Check address and port, and whether this listener wants TLS',
     };
   }
   if (stage === 'authenticate' && !hasSasl) {
@@ -173,9 +186,13 @@ function find(thrown: unknown, contact: KafkaContact): Finding {
   const code = propertyOf(thrown, 'code');
   if (thrown instanceof KafkaRefusal) return findRefusal(thrown.errorCode, text);
   if (thrown instanceof KafkaSilence) {
-    return contact.stage === 'versions' && !contact.hasTls
+    return contact.stage === 'versions' && !contact.hasTls && !contact.isAdvertised
       ? { code: 'unreachable', cause: text, nextStep: 'Check address and port, and whether this listener wants TLS' }
-      : { code: 'unreachable', cause: text, nextStep: 'Check that the broker is up and not overloaded' };
+      : {
+          code: 'unreachable',
+          cause: text,
+          nextStep: contact.isAdvertised ? CHECK_ADVERTISED : 'Check that the broker is up and not overloaded',
+        };
   }
   if (name === 'KafkaJSSASLAuthenticationError') {
     const mechanism = /^SASL (\S+) mechanism is not supported/.exec(text)?.[1];
@@ -187,6 +204,8 @@ function find(thrown: unknown, contact: KafkaContact): Finding {
   }
   if (typeof code === 'number' && propertyOf(thrown, 'type') !== undefined)
     return findRefusal(code, `Kafka answered "${text}"`);
+  const fault = typeof code === 'string' ? findTlsFault(text, code, contact.hasClientCertificate) : undefined;
+  if (fault !== undefined) return contact.hasBeenUp ? { ...fault, code: 'unreachable' } : fault;
   if (typeof code === 'string' && isTlsCode(code)) {
     // OpenSSL's own lines hold addresses of its code.
     const reason = /ssl[\w ]*:[^:]*:([^:]+):/i.exec(text)?.[1] ?? text.replace(/^Connection error: |; .*$/gs, '');
@@ -201,7 +220,8 @@ function find(thrown: unknown, contact: KafkaContact): Finding {
   }
   if (name === 'KafkaJSConnectionError') {
     const reason = typeof code === 'string' ? code : text.replace(/^Connection error: /, '');
-    return { code: 'unreachable', cause: `The connection failed (${reason})`, nextStep: CHECK_ADDRESS };
+    const nextStep = contact.isAdvertised ? CHECK_ADVERTISED : CHECK_ADDRESS;
+    return { code: 'unreachable', cause: `The connection failed (${reason})`, nextStep };
   }
   if (thrown instanceof RangeError) {
     return { code: 'unknown', cause: `Kafka's answer could not be read (${text})`, nextStep: OWN_LOG };
@@ -209,7 +229,14 @@ function find(thrown: unknown, contact: KafkaContact): Finding {
   return { code: 'unknown', cause: `Kafka failed with "${text}"`, nextStep: OWN_LOG };
 }
 
-const IN_USE: KafkaContact = { stage: 'use', hasTls: false, hasSasl: false };
+const IN_USE: KafkaContact = {
+  stage: 'use',
+  hasTls: false,
+  hasSasl: false,
+  hasClientCertificate: false,
+  isAdvertised: false,
+  hasBeenUp: false,
+};
 
 /**
  * @param failed What did not succeed, as the beginning of a sentence: "Channel x could not be opened".

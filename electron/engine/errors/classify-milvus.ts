@@ -4,6 +4,7 @@
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext, ErrorSide } from '../../../shared/model/replication-error.ts';
+import { findTlsFault } from './tls-faults.ts';
 import {
   FORBIDDEN,
   INVALID,
@@ -30,6 +31,8 @@ export interface MilvusOrigin {
   /** Name of the RPC. */
   readonly call: string;
   readonly deadlineMs: number;
+  /** Whether the connection has one, which some servers do not say when they refuse it. */
+  readonly hasClientCertificate?: boolean;
 }
 
 const GRPC = {
@@ -48,7 +51,7 @@ const GRPC = {
 /** What grpc-js says before a call has left this machine; a failure after that may have been preceded by the effect. */
 const NOT_SENT = /^(?:No connection established|Name resolution failed)/;
 
-function reachability(details: string): Verdict {
+function reachability(details: string, hasClientCertificate: boolean): Verdict {
   if (!NOT_SENT.test(details)) {
     return open('unreachable', 'dropped the connection during {call} ({reason}). Check that Milvus is running.');
   }
@@ -63,25 +66,30 @@ function reachability(details: string): Verdict {
   if (/EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/.test(details)) {
     return unreachable('no route to it', 'Check the address, the network and any firewall.');
   }
-  if (/certificate|CERT_|altnames/i.test(details)) {
-    return unreachable('its certificate is not trusted', 'Check the CA certificate and the server name.');
+  const fault = findTlsFault(details, '', hasClientCertificate);
+  if (fault !== undefined) {
+    // Either side may mend it while it is tried again.
+    return refused('unreachable', `cannot be reached with TLS: ${fault.cause}. ${fault.nextStep}.`);
   }
-  if (/SSL routines|wrong version number|tls/i.test(details)) {
+  if (/certificate|SSL routines|tls/i.test(details)) {
     return unreachable(
       'it does not speak TLS as asked',
       'Check whether TLS is on there, and the scheme of the address.',
     );
   }
-  if (/Protocol error/.test(details)) {
-    return unreachable('something other than Milvus answers, or it wants TLS', 'Check the port and the TLS settings.');
+  if (/Protocol error|Last error: Failed to connect/.test(details)) {
+    return unreachable(
+      'something other than Milvus answers, or it wants TLS',
+      'Check the port, and whether it wants TLS or a client certificate.',
+    );
   }
   return unreachable('no connection', 'Check the address and that Milvus is running.');
 }
 
-function judgeGrpc(code: number, details: string): Verdict {
+function judgeGrpc(code: number, details: string, hasClientCertificate: boolean): Verdict {
   switch (code) {
     case GRPC.unavailable:
-      return reachability(details);
+      return reachability(details, hasClientCertificate);
     case GRPC.deadlineExceeded:
       // grpc-js tells what it was waiting for; without a peer no byte of the call was sent.
       return /remote_addr=/.test(details)
@@ -111,9 +119,9 @@ function judgeGrpc(code: number, details: string): Verdict {
   }
 }
 
-function judge(fault: MilvusFault): Verdict {
+function judge(fault: MilvusFault, hasClientCertificate: boolean): Verdict {
   return fault.kind === 'grpc'
-    ? judgeGrpc(fault.code, fault.details)
+    ? judgeGrpc(fault.code, fault.details, hasClientCertificate)
     : judgeStatus(fault.code, fault.errorCode, fault.reason);
 }
 
@@ -139,7 +147,7 @@ export function classifyMilvusError(
   origin: MilvusOrigin,
   options?: { readonly context?: ErrorContext; readonly cause?: unknown },
 ): ReplicationError {
-  const verdict = judge(fault);
+  const verdict = judge(fault, origin.hasClientCertificate ?? false);
   const reason = presentableReason(fault.kind === 'grpc' ? fault.details : fault.reason);
   const says = verdict.says
     .replaceAll('{call}', origin.call)

@@ -6,6 +6,7 @@ import { errors } from '@nats-io/transport-node';
 import { JetStreamApiCodes, JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorCode, ErrorContext } from '../../../shared/model/replication-error.ts';
+import { findTlsFault, resetAfterTls } from './tls-faults.ts';
 
 /** HTTP-like status of an API answer that means "not now": JetStream is starting, stopping or changing its leader. */
 const STATUS_UNAVAILABLE = 503;
@@ -37,7 +38,7 @@ function codeOf(thrown: unknown): string {
   return code === '' ? codeOf(thrown.cause) : code;
 }
 
-function find(thrown: unknown): Finding {
+function find(thrown: unknown, contact: NatsContact): Finding {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
   if (thrown instanceof errors.AuthorizationError || thrown instanceof errors.UserAuthenticationExpiredError) {
     return {
@@ -95,9 +96,11 @@ function find(thrown: unknown): Finding {
       nextStep: 'Check that the broker is up and not overloaded',
     };
   }
-  if (thrown instanceof errors.RequestError && thrown.cause instanceof Error) return find(thrown.cause);
+  if (thrown instanceof errors.RequestError && thrown.cause instanceof Error) return find(thrown.cause, contact);
 
   const code = codeOf(thrown);
+  const fault = code === '' ? undefined : findTlsFault(text, code, contact.hasClientCertificate);
+  if (fault !== undefined) return contact.hasBeenUp ? { ...fault, code: 'unreachable' } : fault;
   if (isTlsCode(code)) {
     // Node appends advice for programmers behind a semicolon.
     const reason = text.replace(/; .*$/s, '');
@@ -120,6 +123,7 @@ function find(thrown: unknown): Finding {
       nextStep: "Check address and port of the source's log",
     };
   }
+  if (code === 'ECONNRESET' && contact.hasTls && !contact.hasBeenUp) return resetAfterTls(contact.hasClientCertificate);
   const isConnection =
     thrown instanceof errors.ConnectionError ||
     thrown instanceof errors.ClosedConnectionError ||
@@ -140,19 +144,40 @@ function find(thrown: unknown): Finding {
   return { code: 'unknown', cause: `NATS failed with "${text}"`, nextStep: "See the broker's own log" };
 }
 
+/** What is known of a connection that is being made, for a cause where NATS gives none. */
+export interface NatsContact {
+  readonly hasTls: boolean;
+  /** Which a server does not always say when it refuses it. */
+  readonly hasClientCertificate: boolean;
+  /** The log has been reached in this way before. */
+  readonly hasBeenUp: boolean;
+}
+
+const IN_USE: NatsContact = { hasTls: false, hasClientCertificate: false, hasBeenUp: true };
+
 /**
  * @param failed What did not succeed, as the beginning of a sentence: "Channel x could not be opened".
  * @param context Names and positions; never credentials.
  */
-export function classifyNats(thrown: unknown, failed: string, context: ErrorContext = {}): ReplicationError {
+export function classifyNats(
+  thrown: unknown,
+  failed: string,
+  context: ErrorContext = {},
+  contact: NatsContact = IN_USE,
+): ReplicationError {
   if (thrown instanceof ReplicationError) return thrown;
-  const { code, cause, nextStep } = find(thrown);
+  const { code, cause, nextStep } = find(thrown, contact);
   return new ReplicationError(code, 'wal', `${failed}: ${lowerFirst(cause)}. ${nextStep}.`, { cause: thrown, context });
 }
 
-/** As `classifyNats`, for a first contact, where no answer means that nobody is there. */
-export function classifyNatsConnect(thrown: unknown, failed: string, context: ErrorContext): ReplicationError {
-  const error = classifyNats(thrown, failed, context);
+/** As `classifyNats`, for a connection that is being made, where no answer means that nobody is there. */
+export function classifyNatsConnect(
+  thrown: unknown,
+  failed: string,
+  context: ErrorContext,
+  contact: NatsContact,
+): ReplicationError {
+  const error = classifyNats(thrown, failed, context, contact);
   return error.code === 'timeout'
     ? new ReplicationError('unreachable', 'wal', error.message, { cause: thrown, context })
     : error;

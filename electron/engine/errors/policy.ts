@@ -37,6 +37,10 @@ export const ERROR_POLICY: Readonly<Record<ErrorCode, ErrorPolicy>> = {
   // Quotas free themselves and settings are flipped back; the sentence says what to do, and it goes on by itself.
   writeRefused: refused('automatic', 'Lift what keeps the target from taking writes; it goes on by itself.'),
   notFound: refused('operator', 'Find out who dropped it on the target, and make it again or rebuild the copy.'),
+  notReadable: refused(
+    'operator',
+    'Load the collection on the source, or allow it to be loaded for the copy, then resume.',
+  ),
   alreadyExists: refused('operator', 'Drop or rename what is in the way on the target, then resume.'),
   invalidRequest: refused('operator', 'Compare the schema and settings of the collection on both sides, then resume.'),
   messageTooLarge: refused('operator', 'Raise the limits of message size on the target, then resume.'),
@@ -78,6 +82,13 @@ export const isRetriedAutomatically = (error: ReplicationError): boolean =>
 /** What the operator should do about it: one sentence. */
 export const hintFor = (error: ReplicationError): string => ERROR_POLICY[error.code].hint;
 
+const HELD: ReadonlySet<string> = new Set<ErrorCode>([
+  'sourceChanged',
+  'targetChanged',
+  'positionLost',
+  'alreadyExists',
+  'notReadable',
+]);
+
 /** `held` waits for a decision about the data; every other error that is not repeated is a failure. */
-export const isHeld = (code: ErrorCode): boolean =>
-  code === 'sourceChanged' || code === 'targetChanged' || code === 'positionLost' || code === 'alreadyExists';
+export const isHeld = (code: string): boolean => HELD.has(code);

@@ -1,16 +1,14 @@
 /** What the source's etcd says of its databases, collections and partitions. It tells what there is; the log tells when. */
 import type { CollectionId, PartitionId, PChannel, VChannel } from '../../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../../shared/time/time-tick.ts';
+import type { KeyValue } from '../../milvus/key-value.ts';
+
+export type { KeyValue };
 
 export interface CatalogDatabase {
   readonly id: bigint;
   readonly name: string;
   readonly properties: readonly KeyValue[];
-}
-
-export interface KeyValue {
-  readonly key: string;
-  readonly value: string;
 }
 
 export interface CatalogPartition {

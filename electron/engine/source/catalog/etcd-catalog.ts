@@ -20,6 +20,7 @@ import {
   type KeyedValue,
 } from './assemble.ts';
 import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
+import { hasClientCertificate } from '../../errors/tls-faults.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { DATABASE_KEYS, findMetaPaths } from './find-root-paths.ts';
 
@@ -162,7 +163,7 @@ class EtcdCatalog implements Catalog {
     try {
       return await work();
     } catch (error) {
-      throw classifyEtcdError(error, this.#endpoint.endpoints);
+      throw classifyEtcdError(error, this.#endpoint.endpoints, hasClientCertificate(this.#endpoint.tls));
     }
   }
 

@@ -5,8 +5,12 @@
  */
 import { Etcd3, isRecoverableError, Range, type IOptions, type IRangeResponse } from 'etcd3';
 import type { EtcdEndpoint } from '../../../../shared/model/connection.ts';
+import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyEtcdError } from '../../errors/classify-etcd.ts';
+import { hasClientCertificate } from '../../errors/tls-faults.ts';
+import { tlsSettings, type TlsSettings } from '../../runtime/tls-settings.ts';
 import type { KeyedValue } from './assemble.ts';
+import { EtcdSignIn } from './etcd-sign-in.ts';
 
 /** Keys of one page: some hundred kilobytes of ordinary values, read in a few milliseconds. */
 const PAGE_KEYS_MAX = 1000;
@@ -51,30 +55,20 @@ const eachHost = (hosts: number): Policy =>
   });
 
 export class EtcdClient {
-  readonly #client: Etcd3;
-  readonly #addresses: readonly string[];
+  readonly #endpoint: EtcdEndpoint;
+  readonly #timeoutMs: number;
+  readonly #signIn: EtcdSignIn;
+  #client: Etcd3 | undefined;
+  #isClosed = false;
 
+  /** Connects with the first call, which throws `invalidConfig` for TLS settings that cannot be used. */
   constructor(endpoint: EtcdEndpoint, timeoutMs: number) {
-    const { endpoints, username, password, tls } = endpoint;
-    this.#addresses = endpoints;
-    // The limit is for the whole call, whichever address answers.
-    const callOptions = (context: { readonly isStream: boolean }): { deadline?: number } =>
-      context.isStream ? {} : { deadline: Date.now() + timeoutMs / endpoints.length };
-    this.#client = new Etcd3({
-      hosts: [...endpoints],
-      ...(username === undefined || username === ''
-        ? {}
-        : { auth: { username, password: password ?? '', callOptions } }),
-      ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
-      defaultCallOptions: callOptions,
-      faultHandling: { host: () => once, global: eachHost(endpoints.length) },
-      grpcOptions: {
-        'grpc.max_receive_message_length': ANSWER_BYTES_MAX,
-        'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
-        'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-        ...(tls?.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': tls.serverName }),
-      },
-    });
+    const { username, password } = endpoint;
+    this.#endpoint = endpoint;
+    this.#timeoutMs = timeoutMs;
+    this.#signIn = new EtcdSignIn(
+      username === undefined || username === '' ? undefined : { username, password: password ?? '' },
+    );
   }
 
   /** Keys with the prefix, in order, at most `limit`. */
@@ -116,7 +110,7 @@ export class EtcdClient {
     try {
       // A read first: it renews a sign-in that has expired, which opening a stream does not.
       await this.page(prefixes[0] ?? '', { limit: 1, keysOnly: true });
-      const stream = await this.#client.watchClient.watch();
+      const stream = await this.#connected().watchClient.watch();
       return await new Promise<Error | undefined>((resolve) => {
         let created = 0;
         const end = (error: Error | undefined): void => {
@@ -126,7 +120,7 @@ export class EtcdClient {
         };
         const abort = (): void => end(undefined);
         // Kept to the end: a stream that is cancelled reports that as an error.
-        stream.on('error', (error: Error) => end(classifyEtcdError(error, this.#addresses)));
+        stream.on('error', (error: Error) => end(this.#classified(error)));
         stream.on('end', () => end(new Error("The watch on the source's etcd was ended by the server.")));
         stream.on('data', (answer) => {
           if (answer.canceled) end(new Error(`etcd ended the watch: ${answer.cancel_reason}`));
@@ -146,16 +140,64 @@ export class EtcdClient {
         }
       });
     } catch (error) {
-      return signal.aborted ? undefined : classifyEtcdError(error, this.#addresses);
+      return signal.aborted ? undefined : this.#classified(error);
     }
   }
 
   close(): void {
-    this.#client.close();
+    this.#isClosed = true;
+    this.#client?.close();
   }
 
   async #range(request: Parameters<Etcd3['kv']['range']>[0]): Promise<IRangeResponse> {
-    return this.#client.kv.range(request);
+    const client = this.#connected();
+    return this.#signIn.run(client, () => client.kv.range(request));
+  }
+
+  #classified(error: unknown): Error {
+    const { endpoints, tls } = this.#endpoint;
+    return classifyEtcdError(error, endpoints, hasClientCertificate(tls));
+  }
+
+  #connected(): Etcd3 {
+    this.#client ??= this.#connect();
+    // Made once more after the end, it would stay.
+    if (this.#isClosed) this.#client.close();
+    return this.#client;
+  }
+
+  #connect(): Etcd3 {
+    const { endpoints, tls } = this.#endpoint;
+    const name = `The source's etcd at ${endpoints.join(', ')}`;
+    const secure = endpoints.filter((address) => address.startsWith('https:')).length;
+    if (tls === undefined && secure > 0 && secure < endpoints.length) {
+      throw new ReplicationError(
+        'invalidConfig',
+        'source',
+        `${name} is asked for with and without TLS. Give all its addresses with https://, or none.`,
+      );
+    }
+    const settings = tls === undefined && secure === 0 ? undefined : tlsSettings(tls ?? {}, name, 'source');
+    const serverName = settings?.servername;
+    return new Etcd3({
+      hosts: [...endpoints],
+      ...(settings === undefined ? {} : { credentials: credentialsOf(settings) }),
+      // The limit is for the whole call, whichever address answers.
+      defaultCallOptions: (context) =>
+        context.isStream ? {} : { deadline: Date.now() + this.#timeoutMs / endpoints.length },
+      faultHandling: { host: () => once, global: eachHost(endpoints.length) },
+      grpcOptions: {
+        'grpc.max_receive_message_length': ANSWER_BYTES_MAX,
+        // A web proxy that the environment names is no way to a database.
+        'grpc.enable_http_proxy': 0,
+        'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
+        'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+        ...(serverName === undefined
+          ? {}
+          : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+        interceptors: [this.#signIn.interceptor],
+      },
+    });
   }
 }
 
@@ -166,11 +208,11 @@ const pageOf = (answer: IRangeResponse): RangePage => ({
   hasMore: answer.more,
 });
 
-function credentialsOf(tls: NonNullable<EtcdEndpoint['tls']>): NonNullable<IOptions['credentials']> {
+function credentialsOf({ ca, cert, key }: TlsSettings): NonNullable<IOptions['credentials']> {
   return {
     // etcd3 wants a root certificate by type, and grpc takes the system's where there is none.
-    rootCertificate: (tls.ca === undefined ? null : Buffer.from(tls.ca)) as Buffer,
-    ...(tls.key === undefined ? {} : { privateKey: Buffer.from(tls.key) }),
-    ...(tls.cert === undefined ? {} : { certChain: Buffer.from(tls.cert) }),
+    rootCertificate: (ca === undefined ? null : Buffer.from(ca)) as Buffer,
+    ...(key === undefined ? {} : { privateKey: Buffer.from(key) }),
+    ...(cert === undefined ? {} : { certChain: Buffer.from(cert) }),
   };
 }

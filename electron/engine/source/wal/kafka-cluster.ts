@@ -19,6 +19,9 @@ export interface LedTopic {
   readonly leader: KafkaNode;
 }
 
+/** For an error of its connection. */
+type BrokerName = Pick<KafkaConnectionOptions, 'failed' | 'isAdvertised'>;
+
 export type KafkaClusterOptions = Pick<KafkaConnectionOptions, 'timeoutMs' | 'logger' | 'fetchVersionMax'>;
 
 export class KafkaCluster {
@@ -29,6 +32,7 @@ export class KafkaCluster {
   readonly #shared = new Map<string, Promise<KafkaConnection>>();
   /** Readers' own. */
   readonly #dialled = new Set<KafkaConnection>();
+  #hasBeenUp = false;
   #isClosed = false;
 
   /** @param options.timeoutMs For the first contact with all brokers together, and for each request after it. */
@@ -85,13 +89,13 @@ export class KafkaCluster {
     node: KafkaNode,
     request: KafkaRequest<T> | ((connection: Pick<KafkaConnection, 'versionOf'>) => KafkaRequest<T>),
   ): Promise<T> {
-    const connection = await this.#sharedConnection(node, this.#advertisedFailed(node), this.#timeoutMs);
+    const connection = await this.#sharedConnection(node, this.#named(node), this.#timeoutMs);
     return connection.send(typeof request === 'function' ? request(connection) : request, this.#timeoutMs);
   }
 
   /** For one reader, who closes it; `close` does too. */
   async dial(node: KafkaNode): Promise<KafkaConnection> {
-    const connection = await this.#open(node, this.#advertisedFailed(node), this.#timeoutMs);
+    const connection = await this.#open(node, this.#named(node), this.#timeoutMs);
     for (const other of this.#dialled) if (other.isClosed) this.#dialled.delete(other);
     this.#dialled.add(connection);
     return connection;
@@ -114,8 +118,8 @@ export class KafkaCluster {
     let first: unknown;
     for (const broker of brokers) {
       try {
-        const failed = `The source's log at ${broker} could not be reached`;
-        return await this.#sharedConnection(parseKafkaAddress(broker), failed, this.#timeoutMs / brokers.length);
+        const name = { failed: `The source's log at ${broker} could not be reached`, isAdvertised: false };
+        return await this.#sharedConnection(parseKafkaAddress(broker), name, this.#timeoutMs / brokers.length);
       } catch (error) {
         first ??= error;
         // Another broker of the same cluster would say the same.
@@ -125,7 +129,7 @@ export class KafkaCluster {
     throw first;
   }
 
-  async #sharedConnection(address: KafkaAddress, failed: string, timeoutMs: number): Promise<KafkaConnection> {
+  async #sharedConnection(address: KafkaAddress, name: BrokerName, timeoutMs: number): Promise<KafkaConnection> {
     const key = formatKafkaAddress(address);
     for (;;) {
       const opening = this.#shared.get(key);
@@ -135,14 +139,14 @@ export class KafkaCluster {
       // Several may have waited for the same lost connection; the first one dials.
       if (this.#shared.get(key) === opening) this.#shared.delete(key);
     }
-    const dialled = this.#open(address, failed, timeoutMs);
+    const dialled = this.#open(address, name, timeoutMs);
     this.#shared.set(key, dialled);
     // A failed attempt must not be what the next caller gets.
     dialled.catch(() => this.#shared.delete(key));
     return dialled;
   }
 
-  async #open(address: KafkaAddress, failed: string, timeoutMs: number): Promise<KafkaConnection> {
+  async #open(address: KafkaAddress, name: BrokerName, timeoutMs: number): Promise<KafkaConnection> {
     const isClosed = (): boolean => this.#isClosed;
     const closed = (): Error => new ReplicationError('bug', 'internal', 'The log was used after it had been closed.');
     if (isClosed()) throw closed();
@@ -152,18 +156,23 @@ export class KafkaCluster {
       address: { host, port },
       endpoint: this.#endpoint,
       timeoutMs,
-      failed,
+      ...name,
+      hasBeenUp: this.#hasBeenUp,
     });
+    this.#hasBeenUp = true;
     if (!isClosed()) return connection;
     connection.close();
     throw closed();
   }
 
   /** The usual reason is a listener that is advertised under a name which only the cluster itself knows. */
-  #advertisedFailed(node: KafkaNode): string {
+  #named(node: KafkaNode): BrokerName {
     const address = formatKafkaAddress(node);
-    return this.#endpoint.brokers.includes(address)
-      ? `The source's log at ${address} could not be reached`
-      : `Broker ${node.id} of the source's log, to whose advertised address ${address} the log sends us, could not be reached`;
+    return this.#endpoint.brokers.some((broker) => formatKafkaAddress(parseKafkaAddress(broker)) === address)
+      ? { failed: `The source's log at ${address} could not be reached`, isAdvertised: false }
+      : {
+          failed: `Broker ${node.id} of the source's log, to whose advertised address ${address} the log sends us, could not be reached`,
+          isAdvertised: true,
+        };
   }
 }

@@ -10,12 +10,13 @@ import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { ConnectionOptions as TlsSettings } from 'node:tls';
 import type { KafkaEndpoint } from '../../../../shared/model/connection.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import { hasClientCertificate } from '../../errors/tls-faults.ts';
 import { classifyKafka, KafkaSilence } from '../../errors/classify-kafka.ts';
 import type { KafkaContact } from '../../errors/classify-kafka.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { tlsSettings, type TlsSettings } from '../../runtime/tls-settings.ts';
 import { API_FETCH, API_METADATA, FETCH_VERSION_BY_NAME, METADATA_VERSION, metadataRequest } from './kafka-protocol.ts';
 import type { KafkaRequest } from './kafka-protocol.ts';
 
@@ -97,6 +98,10 @@ export interface KafkaConnectionOptions {
   readonly timeoutMs: number;
   /** What did not succeed, should it fail. */
   readonly failed: string;
+  /** Whether the cluster gave the address, not the connection. */
+  readonly isAdvertised: boolean;
+  /** Whether a broker has been reached with this endpoint before. */
+  readonly hasBeenUp: boolean;
   readonly logger: Logger;
   /** For tests: takes the broker for one that knows no higher version of Fetch. */
   readonly fetchVersionMax?: number | undefined;
@@ -118,6 +123,7 @@ export class KafkaConnection {
   /** @throws unreachable, unauthenticated, invalidConfig (TLS, SASL mechanism), unsupported (a Kafka below 2.8). */
   static async open(options: KafkaConnectionOptions): Promise<KafkaConnection> {
     const { address, endpoint, timeoutMs, failed } = options;
+    const tls = endpoint.tls === undefined ? null : tlsSettings(endpoint.tls, "The source's log", 'wal');
     let socket: Socket | undefined;
     const raw = new Connection({
       ...address,
@@ -125,7 +131,7 @@ export class KafkaConnection {
       logger: quietLogger(options.logger, `${address.host}:${address.port}`),
       connectionTimeout: timeoutMs,
       enforceRequestTimeout: false,
-      ssl: tlsSettings(endpoint),
+      ssl: tls,
       // A copy for each connection, since kafkajs writes into it.
       sasl: endpoint.sasl === undefined ? null : { ...endpoint.sasl },
       socketFactory: (wanted) => (socket = openSocket(wanted)),
@@ -146,7 +152,14 @@ export class KafkaConnection {
       return connection;
     } catch (error) {
       connection.close();
-      const contact = { stage, hasTls: endpoint.tls !== undefined, hasSasl: endpoint.sasl !== undefined };
+      const contact = {
+        stage,
+        hasTls: tls !== null,
+        hasSasl: endpoint.sasl !== undefined,
+        hasClientCertificate: hasClientCertificate(endpoint.tls),
+        isAdvertised: options.isAdvertised,
+        hasBeenUp: options.hasBeenUp,
+      };
       throw classifyKafka(error, failed, { broker: `${address.host}:${address.port}` }, contact);
     } finally {
       clearTimeout(timer);
@@ -247,16 +260,6 @@ function openSocket({ host, port, ssl, onConnect }: SocketOptions): Socket {
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   socket.setNoDelay(true);
   return socket;
-}
-
-function tlsSettings({ tls }: KafkaEndpoint): TlsSettings | null {
-  if (tls === undefined) return null;
-  return {
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-    ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-  };
 }
 
 /** What kafkajs has to say beside the errors that it throws. Its debug lines hold whole answers, so nobody gets them. */

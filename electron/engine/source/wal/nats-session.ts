@@ -12,7 +12,9 @@ import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-n
 import type { NatsEndpoint } from '../../../../shared/model/connection.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { classifyNats, classifyNatsConnect } from '../../errors/classify-nats.ts';
+import { hasClientCertificate } from '../../errors/tls-faults.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { tlsSettings, type TlsSettings } from '../../runtime/tls-settings.ts';
 import { NatsCredit } from './nats-credit.ts';
 
 /** With two pings unanswered a connection counts as dead: half-open ones are found after 15 s at most. */
@@ -58,6 +60,7 @@ export class NatsDialer {
   readonly #timeoutMs: number;
   readonly #logger: Logger;
   #session: Promise<NatsSession> | undefined;
+  #hasBeenUp = false;
   #isClosed = false;
 
   /** @param timeoutMs For the dialling of all servers together, and for each request after it. */
@@ -92,44 +95,68 @@ export class NatsDialer {
     await session?.connection.close();
   }
 
+  /** The first of the servers that can be reached. */
   async #dial(): Promise<NatsSession> {
     const { servers } = this.#endpoint;
-    const failed = `The source's log at ${servers.join(', ')} could not be reached`;
+    const timeoutMs = Math.ceil(this.#timeoutMs / servers.length);
+    let first: unknown;
+    for (const server of servers) {
+      try {
+        return await this.#dialOne(server, timeoutMs);
+      } catch (error) {
+        first ??= error;
+        // Another server of the same cluster would say the same.
+        if ((error as ReplicationError).code !== 'unreachable') throw error;
+      }
+    }
+    throw first;
+  }
+
+  async #dialOne(server: string, timeoutMs: number): Promise<NatsSession> {
     let connection: NatsConnection | undefined;
     try {
-      connection = await connect(this.#options());
+      connection = await connect(this.#options(server, timeoutMs));
       // Asks the account once, which tells a NATS without JetStream at the start.
-      const manager = await jetstreamManager(connection, { timeout: this.#timeoutMs });
+      await jetstreamManager(connection, { timeout: timeoutMs });
+      // The dialling shares its time among the servers; the requests after it do not.
+      const manager = await jetstreamManager(connection, { timeout: this.#timeoutMs, checkAPI: false });
       void this.#watch(connection);
+      this.#hasBeenUp = true;
       return new NatsSession(connection, manager);
     } catch (error) {
       await connection?.close();
-      throw classifyNatsConnect(error, failed, { servers: servers.join(',') });
+      const failed = `The source's log at ${server} could not be reached`;
+      const { tls } = this.#endpoint;
+      const contact = {
+        hasTls: tls !== undefined,
+        hasClientCertificate: hasClientCertificate(tls),
+        hasBeenUp: this.#hasBeenUp,
+      };
+      throw classifyNatsConnect(error, failed, { server }, contact);
     }
   }
 
-  #options(): NodeConnectionOptions {
-    const { servers, username, password, token, tls } = this.#endpoint;
-    const options: NodeConnectionOptions & { tls?: { servername?: string } } = {
+  #options(server: string, timeoutMs: number): NodeConnectionOptions {
+    const { username, password, token, tls } = this.#endpoint;
+    const options: NodeConnectionOptions & { tls?: TlsSettings & { readonly host?: string } } = {
       name: 'lifeline',
-      servers: [...servers],
-      timeout: Math.ceil(this.#timeoutMs / servers.length),
+      servers: [server],
+      timeout: timeoutMs,
       reconnect: false,
       ignoreClusterUpdates: true,
       pingInterval: PING_INTERVAL_MS,
       maxPingOut: PINGS_UNANSWERED_MAX,
     };
-    if (username !== undefined) options.user = username;
-    if (password !== undefined) options.pass = password;
-    if (token !== undefined) options.token = token;
+    // A form may send empty texts for what is not given.
+    if (username !== undefined && username !== '') {
+      options.user = username;
+      options.pass = password ?? '';
+    }
+    if (token !== undefined && token !== '') options.token = token;
     if (tls !== undefined) {
-      // Handed on to Node's `tls.connect` as they are, so that `servername` counts although the client's type lacks it.
-      options.tls = {
-        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-        ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-        ...(tls.key === undefined ? {} : { key: tls.key }),
-        ...(tls.serverName === undefined ? {} : { servername: tls.serverName }),
-      };
+      // Handed on to Node's `tls.connect` as they are, so that names count although the client's type lacks them. Without
+      // `host` a server known by its IP address would have to show a certificate for "localhost" (@nats-io 3.4).
+      options.tls = { ...hostOf(server), ...tlsSettings(tls, "The source's log", 'wal') };
     }
     return options;
   }
@@ -142,4 +169,10 @@ export class NatsDialer {
       this.#logger.warn({ code: error.code, server: connection.getServer() }, error.message);
     }
   }
+}
+
+function hostOf(server: string): { readonly host?: string } {
+  const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `nats://${server}`;
+  // What is no address is told of by the client.
+  return URL.canParse(text) ? { host: new URL(text).hostname.replace(/^\[|\]$/g, '') } : {};
 }
