@@ -23,8 +23,8 @@ export function hasDisplay(env = process.env, platform = process.platform) {
   return platform === 'darwin' || platform === 'win32' || Boolean(env.DISPLAY || env.WAYLAND_DISPLAY);
 }
 
-/** The program's path, fetched when it is missing. Rejects with a sentence. */
-export async function ensureElectron() {
+/** The program's path where it is at hand; nothing is fetched. Throws a sentence when another place was named in vain. */
+export function findElectron() {
   const given = process.env.ELECTRON_OVERRIDE_DIST_PATH;
   if (given) {
     const program = join(given, PROGRAM);
@@ -32,8 +32,15 @@ export async function ensureElectron() {
     throw new Error(`ELECTRON_OVERRIDE_DIST_PATH names ${given}, which holds no Electron.`);
   }
   const program = join(electronPackage, 'dist', PROGRAM);
-  if (!isWhole(program)) await fetchElectron(join(electronPackage, 'install.js'), join(electronPackage, 'dist'));
-  return program;
+  return isWhole(program) ? program : undefined;
+}
+
+/** The program's path, fetched when it is missing. Rejects with a sentence. */
+export async function ensureElectron() {
+  const found = findElectron();
+  if (found !== undefined) return found;
+  await fetchElectron(join(electronPackage, 'install.js'), join(electronPackage, 'dist'));
+  return join(electronPackage, 'dist', PROGRAM);
 }
 
 /** As its installer sees it: the package's own version lies there, to the end. */

@@ -31,6 +31,22 @@ export function run(command, args, options = {}) {
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
+/** npm's shell dies of a SIGTERM without passing it on: what it leaves behind would run on, unseen. */
+const PARENT_LOOK_EVERY_MS = 500;
+
+/** Takes the end of the npm that started this for the signal that it was ended with. */
+export function endWithNpm() {
+  // Windows never says that a parent has gone; without npm the signal arrives by itself.
+  if (process.platform === 'win32' || process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const look = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(look);
+    process.kill(process.pid, 'SIGTERM');
+  }, PARENT_LOOK_EVERY_MS);
+  look.unref();
+}
+
 /** Installs the packages of the lock file, unless that was done for this very lock file. */
 export async function ensureInstalled() {
   const wanted = createHash('sha256').update(readFileSync(lockFile)).digest('hex');

@@ -4,8 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ensureElectron, hasDisplay, runWindow } from './electron.mjs';
-import { ensureBuilt, ensureInstalled, nodeProgram, root } from './setup.mjs';
+import { ensureElectron, findElectron, hasDisplay, runWindow } from './electron.mjs';
+import { endWithNpm, ensureBuilt, ensureInstalled, nodeProgram, root } from './setup.mjs';
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -38,6 +38,13 @@ async function openWindow(isForced) {
   return undefined;
 }
 
+/** What the core cannot find by itself: the Electron that the bench opens the window in. */
+async function forBench(args) {
+  if (args[0] !== 'bench' || ['--no-shell', '--help', '-h', '--electron'].some((arg) => args.includes(arg))) return [];
+  const program = args.includes('--shell') ? await ensureElectron() : findElectron();
+  return program === undefined ? [] : ['--electron', program];
+}
+
 function runCore(args) {
   return new Promise((resolve, reject) => {
     const core = spawn(nodeProgram(), [join(root, 'out', 'electron', 'core', 'main.js'), ...args], {
@@ -52,10 +59,11 @@ function runCore(args) {
 
 try {
   const { rest, window } = readArguments(process.argv.slice(2));
+  endWithNpm();
   await ensureInstalled();
   await ensureBuilt();
   const code = window === undefined ? undefined : await openWindow(window === 'must');
-  process.exit(code ?? (await runCore(rest)));
+  process.exit(code ?? (await runCore([...rest, ...(await forBench(rest))])));
 } catch (error) {
   say(error.message);
   process.exit(1);

@@ -5,7 +5,7 @@
 import { ipcMain, type IpcMainEvent, type IpcMainInvokeEvent, type WebContents } from 'electron';
 import { IPC_CALL, IPC_EVENT, type ContractAnswer } from '../../shared/contract/client.ts';
 import type { BridgeEvent } from '../../shared/contract/desktop.ts';
-import { procedures, type ProcedureName } from '../../shared/contract/procedures.ts';
+import { readCall } from '../../shared/contract/read-call.ts';
 
 export interface RelayOptions {
   readonly call: (name: string, input: unknown) => Promise<ContractAnswer>;
@@ -15,6 +15,18 @@ export interface RelayOptions {
   /** True for an address that the window itself was loaded from. */
   readonly isOurs: (url: string) => boolean;
 }
+
+const NOT_OURS: ContractAnswer = {
+  ok: false,
+  error: {
+    code: 'forbidden',
+    side: 'config',
+    message: 'Only the window of Lifeline may call.',
+    context: {},
+    causes: [],
+    hint: '',
+  },
+};
 
 /** Returns how to send an event to the window; it is dropped while nobody listens there. */
 export function relay(options: RelayOptions): (event: BridgeEvent) => void {
@@ -27,18 +39,9 @@ export function relay(options: RelayOptions): (event: BridgeEvent) => void {
   };
 
   ipcMain.handle(IPC_CALL, async (event, name: unknown, input: unknown): Promise<ContractAnswer> => {
-    if (!isTrusted(event)) return refused('permissionDenied', 'Only the window of Lifeline may call.');
-    if (typeof name !== 'string' || !Object.prototype.hasOwnProperty.call(procedures, name)) {
-      return refused('unsupported', `There is no procedure ${JSON.stringify(String(name).slice(0, 100))}.`);
-    }
-    const parsed = procedures[name as ProcedureName].input.safeParse(input);
-    if (!parsed.success) {
-      const issues = parsed.error.issues.map((issue) =>
-        [issue.path.join('.'), issue.message].filter(Boolean).join(': '),
-      );
-      return refused('invalidRequest', `${name} was called with what it does not take: ${issues.join('; ')}`);
-    }
-    return options.call(name, parsed.data);
+    if (!isTrusted(event)) return NOT_OURS;
+    const read = readCall(name, input);
+    return read.ok ? options.call(read.name, read.input) : read;
   });
 
   ipcMain.on(IPC_EVENT, (event) => {
@@ -51,8 +54,4 @@ export function relay(options: RelayOptions): (event: BridgeEvent) => void {
   return (event) => {
     if (listening !== undefined && !listening.isDestroyed()) listening.send(IPC_EVENT, event);
   };
-}
-
-function refused(code: string, message: string): ContractAnswer {
-  return { ok: false, error: { code, side: 'internal', message, context: {}, causes: [], hint: '' } };
 }

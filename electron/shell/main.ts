@@ -6,9 +6,11 @@ import * as electron from 'electron';
 import { app, dialog, type BrowserWindow } from 'electron';
 import { mkdirSync } from 'fs';
 import { join } from 'path';
+import { BENCH_LINE_VARIABLE } from '../../shared/bench/bench-line.ts';
 import { CoreSupervisor } from './core-supervisor.ts';
 import { exportKey, hasWrappedKey, openWrappedKey, type KeyStore } from './data-key.ts';
 import { relay } from './ipc-relay.ts';
+import { measureForBench } from './loop-delay.ts';
 import { setMenu } from './menu.ts';
 import { findPlaces } from './places.ts';
 import { openPreferences } from './preferences.ts';
@@ -127,5 +129,7 @@ function run(): void {
     supervisor.start();
     showMenu();
     window = openWindow({ url: devUrl ?? WINDOW_URL, preload: places.preload, isOurs, preferences: openPreferences() });
+    const bench = app.isPackaged ? undefined : process.env[BENCH_LINE_VARIABLE];
+    if (bench !== undefined) window.webContents.once('did-finish-load', () => measureForBench(bench, () => app.quit()));
   });
 }

@@ -1,6 +1,6 @@
 /** A real Electron and a screen for it, or the reason why this machine has none: then a suite is skipped and says so. */
 import { ensureOldElectron } from './electron-binary.ts';
-import { startDisplay, type Display } from './electron-display.ts';
+import { startDisplay, type Display } from '../../electron/core/bench/virtual-display.ts';
 import { installDebianPackages, isRunnable } from './system-packages.ts';
 
 const LIBRARIES = [

@@ -1,4 +1,4 @@
-/** A screen of our own in memory, so that a test's windows appear on nobody's desktop. */
+/** A screen of our own in memory, so that windows of the bench and of tests appear on nobody's desktop. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
