@@ -8,6 +8,7 @@ import { SqliteTaskStore } from '../core/store/sqlite-task-store.ts';
 import type { FromWorker, ToWorker, WorkerInput } from './host/task-messages.ts';
 import { systemClock } from './runtime/clock.ts';
 import { openEtcdCatalog } from './source/catalog/etcd-catalog.ts';
+import { openMilvusRowSource } from './source/rows/milvus-row-source.ts';
 import { openWal } from './source/wal/open-wal.ts';
 import { openMilvusTarget } from './target/milvus-target.ts';
 import { RestartNeeded, TaskEngine } from './task/task-engine.ts';
@@ -27,14 +28,24 @@ async function runTask(): Promise<void> {
   const catalog = openEtcdCatalog(spec.source.etcd);
   const wal = openWal(spec.source.wal, logger);
   const target = openMilvusTarget(spec.target.milvus, { logger });
+  const rows = spec.source.milvus === undefined ? undefined : openMilvusRowSource(spec.source.milvus);
   const engine = new TaskEngine(
     {
       taskId: spec.taskId,
       rootPath: spec.source.etcd.rootPath,
       walKind: spec.source.wal.kind,
       budgetBytes: spec.readBudgetBytes,
+      start: spec.start ?? (rows === undefined ? { kind: 'creation' } : { kind: 'copy', mayLoad: false }),
     },
-    { wal, catalog, target, store: new SqliteTaskStore(database, asTaskId(spec.taskId)), clock: systemClock, logger },
+    {
+      wal,
+      catalog,
+      target,
+      rows,
+      store: new SqliteTaskStore(database, asTaskId(spec.taskId)),
+      clock: systemClock,
+      logger,
+    },
   );
   const sendStatus = (): void => send({ kind: 'status', status: engine.status() });
   const timer = setInterval(sendStatus, STATUS_INTERVAL_MS);
@@ -49,7 +60,7 @@ async function runTask(): Promise<void> {
     clearInterval(timer);
     sendStatus();
     port?.off('message', onMessage);
-    await Promise.allSettled([catalog.close(), wal.close(), target.close()]);
+    await Promise.allSettled([catalog.close(), wal.close(), target.close(), rows?.close()]);
   }
 }
 
@@ -71,7 +82,12 @@ try {
   if (error instanceof RestartNeeded) {
     logger.info({ reason: error.message }, 'The task starts over.');
   } else {
-    logger.error({ err: error }, 'The task ended.');
-    send({ kind: 'ended', error: toReplicationError(error).toData() });
+    const failure = toReplicationError(error);
+    // What the outside world or the settings did needs no stack; a defect of ours does.
+    logger.error(
+      failure.code === 'bug' ? { err: error } : { code: failure.code, side: failure.side },
+      'The task ended.',
+    );
+    send({ kind: 'ended', error: failure.toData() });
   }
 }

@@ -72,6 +72,8 @@ export const walEndpointSchema = z.discriminatedUnion('kind', [natsEndpointSchem
 export const sourceConnectionSchema = z.strictObject({
   etcd: etcdEndpointSchema,
   wal: walEndpointSchema,
+  /** Where its rows can be read: needed for a copy. */
+  milvus: milvusEndpointSchema.optional(),
 });
 
 export const targetConnectionSchema = z.strictObject({

@@ -43,3 +43,8 @@ export function compareResumePoints(a: ResumePoint, b: ResumePoint): number {
   if (a.kind === b.kind) return 0;
   return a.kind === 'at' ? -1 : 1;
 }
+
+/** Of the first message that is read from there. */
+export function firstOrdinal({ kind, ordinal }: ResumePoint): MessageOrdinal {
+  return kind === 'at' ? ordinal : asOrdinal(ordinal + 1n);
+}

@@ -4,48 +4,43 @@
  * never hold credentials, tokens, vectors or row values.
  */
 
-export type ErrorSide = 'source' | 'wal' | 'target' | 'store' | 'config' | 'lab' | 'internal';
+import type { ErrorContext, ErrorData } from './error-data.ts';
+
+export type { ErrorContext, ErrorData } from './error-data.ts';
+
+export const ERROR_SIDES = ['source', 'wal', 'target', 'store', 'config', 'lab', 'internal'] as const;
+export type ErrorSide = (typeof ERROR_SIDES)[number];
 
 /** Closed: a new code needs a row in the policy table, or it does not compile. */
-export type ErrorCode =
-  | 'unreachable'
-  | 'unauthenticated'
-  | 'permissionDenied'
-  | 'timeout'
-  | 'rateLimited'
-  | 'writeRefused'
-  | 'notReady'
-  | 'notFound'
-  | 'alreadyExists'
-  | 'invalidRequest'
-  | 'unsupported'
-  | 'unknown'
-  | 'rootPathNotFound'
-  | 'channelsNotFound'
-  | 'positionLost'
-  | 'sourceChanged'
-  | 'targetChanged'
-  | 'malformedMessage'
-  | 'messageTooLarge'
-  | 'storeFailed'
-  | 'invalidConfig'
-  | 'prerequisiteMissing'
-  | 'downloadFailed'
-  | 'labFailed'
-  | 'bug';
-
-/** Values that JSON can carry and that a log may show: names, ids, counts, sizes, positions. */
-export type ErrorContext = Readonly<Record<string, string | number | boolean>>;
-
-/** An error as data, for the lines between threads and processes. */
-export interface ErrorData {
-  readonly code: ErrorCode;
-  readonly side: ErrorSide;
-  readonly message: string;
-  readonly context: ErrorContext;
-  /** Messages of the causes, outermost first. */
-  readonly causes: readonly string[];
-}
+export const ERROR_CODES = [
+  'unreachable',
+  'unauthenticated',
+  'permissionDenied',
+  'timeout',
+  'rateLimited',
+  'writeRefused',
+  'notReady',
+  'notFound',
+  'notReadable',
+  'alreadyExists',
+  'invalidRequest',
+  'unsupported',
+  'unknown',
+  'rootPathNotFound',
+  'channelsNotFound',
+  'positionLost',
+  'sourceChanged',
+  'targetChanged',
+  'malformedMessage',
+  'messageTooLarge',
+  'storeFailed',
+  'invalidConfig',
+  'prerequisiteMissing',
+  'downloadFailed',
+  'labFailed',
+  'bug',
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
 
 export class ReplicationError extends Error {
   readonly code: ErrorCode;
@@ -79,7 +74,10 @@ export class ReplicationError extends Error {
   static fromData(data: ErrorData): ReplicationError {
     let cause: Error | undefined;
     for (const message of data.causes.toReversed()) cause = new Error(message, cause === undefined ? {} : { cause });
-    return new ReplicationError(data.code, data.side, data.message, { context: data.context, cause });
+    // Of another version, or a refusal of the core.
+    const code = ERROR_CODES.find((known) => known === data.code) ?? 'unknown';
+    const side = ERROR_SIDES.find((known) => known === data.side) ?? 'internal';
+    return new ReplicationError(code, side, data.message, { context: data.context, cause });
   }
 }
 

@@ -10,6 +10,8 @@ const LOGICAL_BITS = 18n;
 
 /** Before everything: no message carries it, so "nothing applied yet" needs no `undefined`. */
 export const TIME_TICK_ZERO = 0n as TimeTick;
+/** Above every time that will be. */
+export const TIME_TICK_MAX = (2n ** 64n - 1n) as TimeTick;
 
 export const asTimeTick = (value: bigint): TimeTick => value as TimeTick;
 

@@ -7,6 +7,7 @@ import { MemoryTask, settle } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { RandomLife } from './random-life.ts';
+import type { StartPoint } from '../../shared/model/start-point.ts';
 import { useQuickTimers } from '../support/quick-timers.ts';
 
 beforeEach(useQuickTimers);
@@ -26,12 +27,16 @@ async function live(seed: number): Promise<void> {
   const kills = random.below(4);
   const early = random.below(actions);
   for (let action = 0; action < early; action += 1) life.act();
-  let running = task.start({ budgetBytes, ...(kills > 0 ? { killAt: 1 + random.below(120) } : {}) });
+  // Every second life begins with a copy.
+  const start: StartPoint = seed % 2 === 0 ? { kind: 'copy', mayLoad: false } : { kind: 'creation' };
+  task.rows.pageRows = 1 + (seed % 5);
+  task.rows.turns = () => seed % 7;
+  let running = task.start({ budgetBytes, start, ...(kills > 0 ? { killAt: 1 + random.below(120) } : {}) });
   let killed = 0;
   const restart = async (): Promise<void> => {
     await running.stop();
     killed += 1;
-    running = task.start({ budgetBytes, ...(killed < kills ? { killAt: 1 + random.below(120) } : {}) });
+    running = task.start({ budgetBytes, start, ...(killed < kills ? { killAt: 1 + random.below(120) } : {}) });
   };
   for (let action = early; action < actions; action += 1) {
     life.act();

@@ -14,7 +14,11 @@ export class MemoryCatalog implements Catalog {
   readonly #ended = new Map<bigint, CatalogCollection>();
   readonly #watchers = new Set<() => void>();
   readonly #faults: Error[] = [];
+  /** A reading has met a fault. */
+  onFault: () => void = () => undefined;
   readonly #shown = new Set<bigint>();
+  /** Shown in a reading of everything: no birth of it is asked for any more, and its end is told. */
+  readonly #listed = new Set<bigint>();
   /**
    * Asked for one collection, it answers as if it had been asked while that collection lived, unless it has shown a later
    * one of that name: the engine is behind the log here, whereas in life it reads a birth within milliseconds.
@@ -53,7 +57,10 @@ export class MemoryCatalog implements Catalog {
 
   async snapshot(): Promise<CatalogSnapshot> {
     await this.#called();
-    for (const id of this.collections.keys()) this.#shown.add(id);
+    for (const id of this.collections.keys()) {
+      this.#shown.add(id);
+      this.#listed.add(id);
+    }
     return { revision: 1n, databases: [...this.databases.values()], collections: [...this.collections.values()] };
   }
 
@@ -78,6 +85,7 @@ export class MemoryCatalog implements Catalog {
   #remembered(id: bigint): CatalogCollection | 'gone' | undefined {
     const ended = this.#ended.get(id);
     if (ended === undefined) return undefined;
+    if (this.#listed.has(id)) return 'gone';
     const isNewer = ({ database, name, createTick, id: other }: CatalogCollection): boolean =>
       database === ended.database && name === ended.name && createTick > ended.createTick && this.#shown.has(other);
     const isPast = [...this.collections.values(), ...this.#ended.values()].some(isNewer);
@@ -87,6 +95,8 @@ export class MemoryCatalog implements Catalog {
   async #called(): Promise<void> {
     await Promise.resolve();
     const fault = this.#faults.shift();
-    if (fault !== undefined) throw fault;
+    if (fault === undefined) return;
+    this.onFault();
+    throw fault;
   }
 }

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { asTaskId, type VChannel } from '../../shared/model/ids.ts';
 import { compareResumePoints, type Checkpoint } from '../../shared/model/position.ts';
-import type { CheckpointUpdate, TaskStore } from '../../shared/model/task-state.ts';
+import type { TimeTick } from '../../shared/time/time-tick.ts';
+import type { CheckpointUpdate, StoredShard, TaskStore } from '../../shared/model/task-state.ts';
 import type { TaskStatus } from '../../shared/model/task-status.ts';
 import { openDatabase } from '../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../electron/core/store/sqlite-task-store.ts';
@@ -17,6 +18,8 @@ import { silentLogger } from '../../electron/engine/runtime/logger.ts';
 import { RestartNeeded, TaskEngine } from '../../electron/engine/task/task-engine.ts';
 import type { Content, MemorySource } from './memory-source.ts';
 import { sorted } from './memory-source.ts';
+import { MemoryRows } from './memory-rows.ts';
+import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { MemoryTarget } from './memory-target.ts';
 
 /** Calls of the doubles end at once or never. */
@@ -92,7 +95,12 @@ export class Steps {
 }
 
 /** The same store, each writing call with a step before and after it. */
-function stepped(store: TaskStore, steps: Steps, saved: (update: CheckpointUpdate) => void): TaskStore {
+interface StoreWatcher {
+  saved(update: CheckpointUpdate): void;
+  pinned(shards: readonly StoredShard[]): void;
+}
+
+function stepped(store: TaskStore, steps: Steps, watcher: StoreWatcher): TaskStore {
   return new Proxy(store, {
     get: (found, name) => {
       if (name === 'load') return () => found.load();
@@ -102,7 +110,8 @@ function stepped(store: TaskStore, steps: Steps, saved: (update: CheckpointUpdat
       return (...args: unknown[]): unknown => {
         steps.take(`before ${String(name)}`);
         const result = call.apply(found, args);
-        if (name === 'saveCheckpoints') saved(args[1] as CheckpointUpdate);
+        if (name === 'saveCheckpoints') watcher.saved(args[1] as CheckpointUpdate);
+        if (name === 'beginCopy') watcher.pinned(args[1] as readonly StoredShard[]);
         steps.take(`after ${String(name)}`);
         return result;
       };
@@ -122,11 +131,13 @@ export interface RunningEngine {
 export interface StartOptions {
   readonly killAt?: number;
   readonly budgetBytes?: number;
+  readonly start?: StartPoint;
 }
 
 export class MemoryTask implements AsyncDisposable {
   readonly source: MemorySource;
   readonly target: MemoryTarget;
+  readonly rows: MemoryRows;
   readonly store: SqliteTaskStore;
   /** Broken promises of the store, found while running. */
   readonly violations: string[] = [];
@@ -138,12 +149,13 @@ export class MemoryTask implements AsyncDisposable {
 
   constructor(source: MemorySource, target: MemoryTarget) {
     this.source = source;
+    this.rows = new MemoryRows(source);
     this.target = target;
     this.#database = openDatabase(join(this.#folder, 'lifeline.db'));
     this.store = new SqliteTaskStore(this.#database, TASK_ID);
   }
 
-  start({ killAt, budgetBytes = 1 << 20 }: StartOptions = {}): RunningEngine {
+  start({ killAt, budgetBytes = 1 << 20, start = { kind: 'creation' } }: StartOptions = {}): RunningEngine {
     const stop = new AbortController();
     const steps = new Steps(stop, killAt);
     const target = new Proxy(this.target, {
@@ -160,12 +172,25 @@ export class MemoryTask implements AsyncDisposable {
     });
     const make = (): TaskEngine =>
       new TaskEngine(
-        { taskId: TASK_ID, rootPath: 'by-dev', walKind: 'memory', budgetBytes, drainTimeoutMs: DRAIN_TIMEOUT_MS },
+        {
+          taskId: TASK_ID,
+          rootPath: 'by-dev',
+          walKind: 'memory',
+          budgetBytes,
+          start,
+          drainTimeoutMs: DRAIN_TIMEOUT_MS,
+        },
         {
           wal: this.source.wal,
           catalog: this.source.catalog,
           target,
-          store: stepped(this.store, steps, (update) => this.#check(update.shards)),
+          rows: this.rows,
+          store: stepped(this.store, steps, {
+            saved: (update) => this.#check(update.shards),
+            pinned: (shards) => {
+              for (const { vchannel } of shards) this.#copiedFrom.set(vchannel, this.source.now);
+            },
+          }),
           clock: systemClock,
           logger: silentLogger,
         },
@@ -225,6 +250,9 @@ export class MemoryTask implements AsyncDisposable {
     return describeTarget(this.target);
   }
 
+  /** Up to there a shard's changes are part of what a copy has read. */
+  readonly #copiedFrom = new Map<VChannel, TimeTick>();
+
   #lastShards = new Map<VChannel, Checkpoint>();
 
   /** A checkpoint never moves back, and everything up to it has been confirmed by the target. */
@@ -243,7 +271,7 @@ export class MemoryTask implements AsyncDisposable {
         const isMoot =
           this.source.droppedCollections.has(change.collectionId) ||
           (change.partition !== undefined && this.source.droppedPartitions.has(change.partition.id));
-        if (isMoot) continue;
+        if (isMoot || change.tick <= (this.#copiedFrom.get(vchannel) ?? 0n)) continue;
         const origin = `${this.source.catalog.id}/${change.collectionId}`;
         const scope = change.hasPartitionKey ? '' : (change.partition?.name ?? '');
         const place = `${origin}/${scope}/${change.key}`;

@@ -7,8 +7,8 @@ import { ReplicationError, type ErrorCode } from '../../shared/model/replication
 import { hasPartitionKey, parseCollectionSchema } from '../../electron/engine/codec/collection-schema.ts';
 import type { FieldSlice } from '../../electron/engine/codec/records.ts';
 import { orAborted } from '../../electron/engine/runtime/waiting.ts';
+import type { CollectionAddress } from '../../electron/engine/milvus/collection-address.ts';
 import type {
-  CollectionAddress,
   CollectionSpec,
   KeysDelete,
   RowsWrite,

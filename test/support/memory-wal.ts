@@ -25,6 +25,8 @@ export class MemoryWal implements Wal {
   /** Part of the identity: another log at the same address. */
   name = 'memory';
   readonly calls: Record<string, number> = {};
+  /** A call has met a fault. */
+  onFault: (call: WalCall | 'hold', channel: PChannel | undefined) => void = () => undefined;
   readonly #channels = new Map<PChannel, Channel>();
   #operationChannel: PChannel | undefined;
   readonly #faults: { call: WalCall; channel: PChannel | undefined; error: Error }[] = [];
@@ -51,6 +53,11 @@ export class MemoryWal implements Wal {
     found.messages.push(payload);
     this.#wake(found);
     return latestOf(found);
+  }
+
+  /** The last message's ordinal. */
+  latest(channel: PChannel): MessageOrdinal {
+    return latestOf(this.#channel(channel));
   }
 
   /** What is below `earliest` is no longer kept. */
@@ -192,7 +199,9 @@ export class MemoryWal implements Wal {
       (fault) => fault.call === call && (fault.channel === undefined || fault.channel === channel),
     );
     const [fault] = at < 0 ? [] : this.#faults.splice(at, 1);
-    if (fault !== undefined) throw fault.error;
+    if (fault === undefined) return;
+    this.onFault(call, channel);
+    throw fault.error;
   }
 
   #channel(channel: PChannel): Channel {

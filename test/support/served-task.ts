@@ -6,14 +6,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { SourceConnection, TargetConnection } from '../../shared/model/connection.ts';
 
 export const PROGRAM = fileURLToPath(new URL('../../out/electron/core/main.js', import.meta.url));
+
+/** Far above what the tests' few thousand rows take, waiting for an earlier run's writes included. */
+const LEVEL_TIMEOUT_MS = 90_000;
 
 export interface TaskInput {
   readonly taskId?: string;
   readonly source: SourceConnection;
   readonly target: TargetConnection;
+  readonly start?: StartPoint;
 }
 
 /** A data folder with one task file in it. */
@@ -36,8 +41,8 @@ export class ServedTask implements AsyncDisposable {
   }
 
   /** Writes the task file anew, for the next start. */
-  async configure({ taskId = 'served', source, target }: TaskInput): Promise<void> {
-    await writeFile(join(this.directory, 'task.json'), JSON.stringify({ taskId, source, target }), { mode: 0o600 });
+  async configure({ taskId = 'served', ...rest }: TaskInput): Promise<void> {
+    await writeFile(join(this.directory, 'task.json'), JSON.stringify({ taskId, ...rest }), { mode: 0o600 });
   }
 
   start(...options: string[]): void {
@@ -99,7 +104,11 @@ export class ServedTask implements AsyncDisposable {
   /** Runs until the target holds all that stands in the log now. @returns the exit code. */
   async untilLevel(): Promise<number | null> {
     this.start('--until-level');
-    return this.#exited;
+    const limit = AbortSignal.timeout(LEVEL_TIMEOUT_MS);
+    const late = once(limit, 'abort').then(() => {
+      throw new Error(`Not level within ${LEVEL_TIMEOUT_MS} ms. The last lines:\n${this.lines.slice(-20).join('\n')}`);
+    });
+    return Promise.race([this.#exited, late]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -37,6 +37,7 @@ const collection: StoredCollection = {
   partitionKeyCount: 0,
   vchannels: [SHARD, OTHER_SHARD],
   operationsUntil: ORDINAL_NONE,
+  copy: 'none',
 };
 
 export const FIRST_STATE: FirstState = {
@@ -50,12 +51,19 @@ export const FIRST_STATE: FirstState = {
   ],
   collections: [collection],
   shards: [
-    { vchannel: SHARD, collectionId: COLLECTION, channel: CHANNEL, checkpoint: checkpointAt(1n, TICK - 1n) },
+    {
+      vchannel: SHARD,
+      collectionId: COLLECTION,
+      channel: CHANNEL,
+      checkpoint: checkpointAt(1n, TICK - 1n),
+      intent: asOrdinal(7n),
+    },
     {
       vchannel: OTHER_SHARD,
       collectionId: COLLECTION,
       channel: OTHER_CHANNEL,
       checkpoint: checkpointAt(1n, TICK - 1n),
+      intent: undefined,
     },
   ],
 };

@@ -68,6 +68,38 @@ const MIGRATIONS: readonly string[] = [
     last_status TEXT
   ) STRICT;
   `,
+  `
+  ALTER TABLE task ADD COLUMN writes_until INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE shard ADD COLUMN intent TEXT;
+  ALTER TABLE collection ADD COLUMN copy TEXT NOT NULL DEFAULT 'none'
+    CHECK (copy IN ('none', 'due', 'copying', 'copied', 'joined'));
+  CREATE TABLE copy_progress (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    collection_id TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    key_type TEXT NOT NULL CHECK (key_type IN ('int64', 'varchar')),
+    confirmed_key TEXT,
+    intent_key TEXT,
+    is_done INTEGER NOT NULL,
+    row_count TEXT NOT NULL,
+    doubled_row_count TEXT NOT NULL,
+    PRIMARY KEY (task_id, collection_id, partition)
+  ) STRICT;
+  CREATE TABLE join_certificate (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    collection_id TEXT NOT NULL,
+    certificate TEXT NOT NULL,
+    PRIMARY KEY (task_id, collection_id)
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE session (
+    digest TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL
+  ) STRICT;
+  ALTER TABLE protection ADD COLUMN start TEXT;
+  `,
 ];
 
 /**

@@ -9,6 +9,7 @@ import { openDataKey, type DataKey } from './data-key.ts';
 import { openDatabase } from './database.ts';
 import { ProtectionStore } from './protection-store.ts';
 import { SecretBox } from './secret-box.ts';
+import { SessionStore } from './session-store.ts';
 import { SettingStore } from './setting-store.ts';
 
 /** Sealed with the data key when the folder is first used; whichever key opens it is the right one. */
@@ -19,6 +20,7 @@ export interface Store extends Disposable {
   readonly connections: ConnectionStore;
   readonly protections: ProtectionStore;
   readonly settings: SettingStore;
+  readonly sessions: SessionStore;
   readonly secretsKept: DataKey['kept'];
 }
 
@@ -43,6 +45,7 @@ export function openStore(directory: string, handedOver?: string): Store {
     connections: new ConnectionStore(database, box),
     protections: new ProtectionStore(database),
     settings,
+    sessions: new SessionStore(database),
     secretsKept: kept,
     [Symbol.dispose]: () => owned.dispose(),
   };

@@ -1,8 +1,11 @@
 /** What the operator asked for: which connection is replicated into which, and whether it should run. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { JoinRecord, TaskView } from '../../../shared/contract/procedures.ts';
+import { startPointSchema, type StartPoint } from '../../../shared/model/start-point.ts';
+import { joinCertificateSchema } from '../../../shared/model/task-history.ts';
 import { storeError } from './database.ts';
 
-export type DesiredState = 'running' | 'paused';
+export type DesiredState = TaskView['desired'];
 
 export interface StoredProtection {
   readonly id: string;
@@ -10,6 +13,8 @@ export interface StoredProtection {
   readonly sourceId: string;
   readonly targetId: string;
   readonly desired: DesiredState;
+  /** Where it begins, or began; `undefined` of one that was made before there was a choice. */
+  readonly start: StartPoint | undefined;
   /** Unix ms. */
   readonly createdAt: number;
   readonly pausedAt: number | undefined;
@@ -18,7 +23,7 @@ export interface StoredProtection {
 }
 
 /** Everything that the engine keeps of a task; a new table of a task's state joins this list. */
-const TASK_TABLES = ['task', 'channel', 'collection', 'shard', 'dropped_partition'] as const;
+const TASK_TABLES = ['task', 'channel', 'collection', 'shard', 'made_database', 'dropped_partition'] as const;
 
 /** @throws storeFailed from every call. */
 export class ProtectionStore {
@@ -43,13 +48,14 @@ export class ProtectionStore {
     });
   }
 
-  add({ id, name, sourceId, targetId, desired, createdAt }: StoredProtection): void {
+  add({ id, name, sourceId, targetId, desired, start, createdAt }: StoredProtection): void {
     this.#guarded('add a protection', () => {
       this.#database
         .prepare(
-          'INSERT INTO protection (id, name, source_id, target_id, desired, created_at) VALUES (?, ?, ?, ?, ?, ?)',
+          `INSERT INTO protection (id, name, source_id, target_id, desired, start, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?)`,
         )
-        .run(id, name, sourceId, targetId, desired, createdAt);
+        .run(id, name, sourceId, targetId, desired, start === undefined ? null : JSON.stringify(start), createdAt);
     });
   }
 
@@ -62,10 +68,27 @@ export class ProtectionStore {
     });
   }
 
+  setStart(id: string, start: StartPoint): void {
+    this.#guarded('change the start of a protection', () => {
+      this.#database.prepare('UPDATE protection SET start = ? WHERE id = ?').run(JSON.stringify(start), id);
+    });
+  }
+
   setLastStatus(id: string, status: string): void {
     this.#guarded('note a status', () => {
       this.#database.prepare('UPDATE protection SET last_status = ? WHERE id = ?').run(status, id);
     });
+  }
+
+  /** What the engine has recorded of its copies, the newest first. */
+  joins(id: string): JoinRecord[] {
+    return this.#guarded("read a protection's history", () =>
+      this.#database
+        .prepare('SELECT certificate FROM join_certificate WHERE task_id = ?')
+        .all(id)
+        .map((row) => joinCertificateSchema.parse(JSON.parse(String(row['certificate']))))
+        .sort((a, b) => b.joined - a.joined),
+    );
   }
 
   /** With its checkpoints and all that the engine knows of it, in one transaction. The task must not run. */
@@ -99,6 +122,7 @@ function toProtection(row: Record<string, SQLOutputValue>): StoredProtection {
     sourceId: String(row['source_id']),
     targetId: String(row['target_id']),
     desired: row['desired'] === 'paused' ? 'paused' : 'running',
+    start: row['start'] === null ? undefined : startPointSchema.parse(JSON.parse(String(row['start']))),
     createdAt: Number(row['created_at']),
     pausedAt: row['paused_at'] === null ? undefined : Number(row['paused_at']),
     lastStatus: row['last_status'] === null ? undefined : String(row['last_status']),

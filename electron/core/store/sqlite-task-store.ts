@@ -12,7 +12,10 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   CheckpointUpdate,
   CollectionPhase,
+  CopyProgress,
+  CopyState,
   FirstState,
+  JoinCertificate,
   StoredChannel,
   StoredCollection,
   StoredShard,
@@ -56,7 +59,9 @@ export class SqliteTaskStore implements TaskStore {
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
           channel: asPChannel(text(row, 'channel')),
           checkpoint: toCheckpoint(row),
+          intent: row['intent'] === null ? undefined : asOrdinal(BigInt(text(row, 'intent'))),
         })),
+        writesUntilMs: Number(task['writes_until']),
         databases: this.#all('SELECT * FROM made_database WHERE task_id = ?').map((row) => text(row, 'name')),
         droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
@@ -107,6 +112,7 @@ export class SqliteTaskStore implements TaskStore {
       // A dropped collection is never read again: its shards no longer hold back where a channel begins.
       if (change.phase === 'dropped') {
         this.#run('DELETE FROM shard WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+        this.#run('DELETE FROM copy_progress WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run('DELETE FROM dropped_partition WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run("UPDATE collection SET schema = x'' WHERE task_id = ? AND collection_id = ?", [id.toString()]);
       }
@@ -119,6 +125,92 @@ export class SqliteTaskStore implements TaskStore {
         .prepare('UPDATE collection SET operations_until = ? WHERE task_id = ? AND collection_id = ?')
         .run(ordinal.toString(), this.#taskId, id.toString());
     });
+  }
+
+  beginCopy(id: CollectionId, shards: readonly StoredShard[]): void {
+    this.#transaction('begin a copy', () => {
+      for (const shard of shards) this.#insertShard(shard);
+      this.#setCopy(id, 'copying');
+    });
+  }
+
+  copyProgress(id: CollectionId): readonly CopyProgress[] {
+    return this.#guarded('read a copy', () =>
+      this.#database
+        .prepare('SELECT * FROM copy_progress WHERE task_id = ? AND collection_id = ?')
+        .all(this.#taskId, id.toString())
+        .map(toCopyProgress),
+    );
+  }
+
+  saveCopyProgress(id: CollectionId, progress: CopyProgress): void {
+    const { partition, confirmedKey, intentKey, isDone, rowCount, doubledRowCount } = progress;
+    this.#guarded('save a copy', () => {
+      this.#run(
+        `INSERT OR REPLACE INTO copy_progress (task_id, collection_id, partition, key_type, confirmed_key, intent_key,
+           is_done, row_count, doubled_row_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        [
+          id.toString(),
+          partition,
+          typeof (intentKey ?? confirmedKey) === 'string' ? 'varchar' : 'int64',
+          confirmedKey?.toString() ?? null,
+          intentKey?.toString() ?? null,
+          isDone ? 1 : 0,
+          rowCount.toString(),
+          doubledRowCount.toString(),
+        ],
+      );
+    });
+  }
+
+  endCopy(id: CollectionId, ends: ReadonlyMap<VChannel, MessageOrdinal>): void {
+    this.#transaction('end a copy', () => {
+      for (const [vchannel, end] of ends) this.#raiseIntent(vchannel, end);
+      this.#setCopy(id, 'copied');
+    });
+  }
+
+  recordJoin(id: CollectionId, certificate: JoinCertificate): void {
+    this.#transaction('record a join', () => {
+      this.#run('INSERT OR REPLACE INTO join_certificate (task_id, collection_id, certificate) VALUES (?, ?, ?)', [
+        id.toString(),
+        JSON.stringify(certificate),
+      ]);
+      this.#run('DELETE FROM copy_progress WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+      this.#setCopy(id, 'joined');
+    });
+  }
+
+  joins(): readonly JoinCertificate[] {
+    return this.#guarded('read the history', () =>
+      this.#all('SELECT certificate FROM join_certificate WHERE task_id = ?').map(
+        (row) => JSON.parse(text(row, 'certificate')) as JoinCertificate,
+      ),
+    );
+  }
+
+  saveIntents(intents: ReadonlyMap<VChannel, MessageOrdinal>): void {
+    this.#transaction('save intents', () => {
+      for (const [vchannel, intent] of intents) this.#raiseIntent(vchannel, intent);
+    });
+  }
+
+  setWritesUntil(unixMs: number): void {
+    this.#guarded('record that it runs', () => {
+      this.#database.prepare('UPDATE task SET writes_until = ? WHERE task_id = ?').run(unixMs, this.#taskId);
+    });
+  }
+
+  #setCopy(id: CollectionId, copy: CopyState): void {
+    this.#database
+      .prepare('UPDATE collection SET copy = ? WHERE task_id = ? AND collection_id = ?')
+      .run(copy, this.#taskId, id.toString());
+  }
+
+  #raiseIntent(vchannel: VChannel, intent: MessageOrdinal): void {
+    this.#database
+      .prepare('UPDATE shard SET intent = ? WHERE task_id = ? AND vchannel = ?')
+      .run(intent.toString(), this.#taskId, vchannel);
   }
 
   addDatabase(name: string): void {
@@ -218,8 +310,8 @@ export class SqliteTaskStore implements TaskStore {
   #insertCollection(collection: StoredCollection): void {
     this.#run(
       `INSERT INTO collection (task_id, collection_id, database, name, create_tick, drop_tick, phase, target_id, schema,
-         shard_count, consistency_level, properties, partition_key_count, vchannels, operations_until)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         shard_count, consistency_level, properties, partition_key_count, vchannels, operations_until, copy)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         collection.id.toString(),
         collection.database,
@@ -235,6 +327,7 @@ export class SqliteTaskStore implements TaskStore {
         collection.partitionKeyCount,
         JSON.stringify(collection.vchannels),
         collection.operationsUntil.toString(),
+        collection.copy,
       ],
     );
   }
@@ -242,8 +335,8 @@ export class SqliteTaskStore implements TaskStore {
   #insertShard(shard: StoredShard): void {
     const { resume, tick } = shard.checkpoint;
     this.#run(
-      `INSERT INTO shard (task_id, vchannel, collection_id, channel, epoch, resume_kind, resume_ordinal, incarnation, tick)
-       VALUES (?, ?, ?, ?, (SELECT epoch FROM task WHERE task_id = ?1), ?, ?, ?, ?)`,
+      `INSERT INTO shard (task_id, vchannel, collection_id, channel, epoch, resume_kind, resume_ordinal, incarnation, tick, intent)
+       VALUES (?, ?, ?, ?, (SELECT epoch FROM task WHERE task_id = ?1), ?, ?, ?, ?, ?)`,
       [
         shard.vchannel,
         shard.collectionId.toString(),
@@ -252,6 +345,7 @@ export class SqliteTaskStore implements TaskStore {
         resume.ordinal.toString(),
         resume.incarnation,
         tick.toString(),
+        decimal(shard.intent),
       ],
     );
   }
@@ -329,5 +423,21 @@ function toCollection(row: Row): StoredCollection {
     partitionKeyCount: Number(row['partition_key_count']),
     vchannels: JSON.parse(text(row, 'vchannels')) as VChannel[],
     operationsUntil: asOrdinal(BigInt(text(row, 'operations_until'))),
+    copy: text(row, 'copy') as CopyState,
+  };
+}
+
+function toCopyProgress(row: Row): CopyProgress {
+  const key = (column: string): bigint | string | undefined => {
+    if (row[column] === null) return undefined;
+    return text(row, 'key_type') === 'int64' ? BigInt(text(row, column)) : text(row, column);
+  };
+  return {
+    partition: text(row, 'partition'),
+    confirmedKey: key('confirmed_key'),
+    intentKey: key('intent_key'),
+    isDone: row['is_done'] === 1,
+    rowCount: BigInt(text(row, 'row_count')),
+    doubledRowCount: BigInt(text(row, 'doubled_row_count')),
   };
 }

@@ -47,7 +47,7 @@ export function readInsert(payload: Uint8Array, base: MessageBase): InsertRecord
         ticks.read(cursor);
         break;
       case 13: {
-        const slice = readFieldSlice(cursor);
+        const slice = readColumn(cursor);
         if (slice.fieldId >= USER_FIELD_ID_MIN) fields.push(slice);
         break;
       }
@@ -85,7 +85,7 @@ export function readInsert(payload: Uint8Array, base: MessageBase): InsertRecord
 }
 
 /** `schema.FieldData`: the id (5) and name (2) are read, the column itself is stepped over. */
-function readFieldSlice(outer: WireCursor): FieldSlice {
+export function readColumn(outer: WireCursor): FieldSlice {
   const cursor = outer.nested();
   const start = cursor.offset;
   let fieldId: bigint | undefined;

@@ -11,17 +11,22 @@ const JOB_HEAP_MIB = 256;
 /** The file in `engine/jobs` without its extension. */
 export type JobName = 'test-connection';
 
-/** A job's one message: its result, or why there is none. */
+/** A job's last message: its result, or why there is none. */
 export type JobAnswer = { readonly result: unknown } | { readonly error: ErrorData };
+/** Before it, as often as something is worth telling. */
+export type JobMessage = JobAnswer | { readonly progress: unknown };
 
 export interface JobOptions {
   /** Then the thread is ended and the job has failed with `timeout`. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** In order, never after the answer. If it throws, the job has failed with that. */
+  readonly onProgress?: (progress: unknown) => void;
 }
 
 /** @param input Plain data. @throws what the job failed with; timeout; an aborted signal's reason. */
-export async function runJob(name: JobName, input: unknown, { timeoutMs, signal }: JobOptions): Promise<unknown> {
+export async function runJob(name: JobName, input: unknown, options: JobOptions): Promise<unknown> {
+  const { timeoutMs, signal, onProgress } = options;
   signal?.throwIfAborted();
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const worker = new Worker(new URL(`../jobs/${name}${extension}`, import.meta.url), {
@@ -30,9 +35,16 @@ export async function runJob(name: JobName, input: unknown, { timeoutMs, signal 
     resourceLimits: { maxOldGenerationSizeMb: JOB_HEAP_MIB },
   });
   const answer = Promise.withResolvers<unknown>();
-  worker.once('message', (message: JobAnswer) => {
-    if ('error' in message) answer.reject(ReplicationError.fromData(message.error));
-    else answer.resolve(message.result);
+  let isSettled = false;
+  worker.on('message', (message: JobMessage) => {
+    if (isSettled) return;
+    try {
+      if ('progress' in message) onProgress?.(message.progress);
+      else if ('error' in message) answer.reject(ReplicationError.fromData(message.error));
+      else answer.resolve(message.result);
+    } catch (error) {
+      answer.reject(error);
+    }
   });
   worker.once('error', (error: unknown) => answer.reject(error));
   worker.once('exit', () =>
@@ -48,6 +60,7 @@ export async function runJob(name: JobName, input: unknown, { timeoutMs, signal 
   try {
     return await answer.promise;
   } finally {
+    isSettled = true;
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
     await worker.terminate();

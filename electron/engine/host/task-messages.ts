@@ -1,6 +1,7 @@
 /** What the core and a task's worker thread say to each other: plain data only. */
 import { z } from 'zod';
 import { sourceConnectionSchema, targetConnectionSchema } from '../../../shared/model/connection.ts';
+import { startPointSchema } from '../../../shared/model/start-point.ts';
 import type { ErrorData } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
 import { READ_BUDGET_BYTES_DEFAULT } from '../runtime/read-budget.ts';
@@ -12,6 +13,8 @@ export const taskSpecSchema = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'A task name is made of a-z, 0-9 and "-", at most 64 characters.'),
   source: sourceConnectionSchema,
   target: targetConnectionSchema,
+  /** Absent: a copy where the source's rows can be read, otherwise from the creation of its collections. */
+  start: startPointSchema.optional(),
   readBudgetBytes: z.number().int().positive().default(READ_BUDGET_BYTES_DEFAULT),
 });
 export type TaskSpec = z.infer<typeof taskSpecSchema>;

@@ -3,7 +3,7 @@
  * sides of this file, enums are numbers, names are camelCase. Columns of rows never pass through here (insert-request.ts).
  */
 import protobuf from 'protobufjs/light.js';
-import type { KeyValue } from '../source/catalog/catalog.ts';
+import type { KeyValue } from './key-value.ts';
 import definitions from '@zilliz/milvus2-sdk-node/dist/milvus/proto-json/milvus.base.js';
 
 /** `common.Status`: servers before 2.3 fill `errorCode` only, later ones both. Both are 0 on success. */
@@ -90,6 +90,49 @@ export interface MilvusCalls {
     request: CollectionRequest & { readonly partitionNames: readonly string[] };
     response: MilvusStatus;
   };
+  Query: {
+    request: CollectionRequest & {
+      readonly expr: string;
+      readonly outputFields: readonly string[];
+      readonly partitionNames: readonly string[];
+      readonly guaranteeTimestamp: string;
+      /** `common.ConsistencyLevel` as a number. */
+      readonly consistencyLevel: number;
+      readonly queryParams: readonly KeyValue[];
+    };
+    /** Columns are read as bytes (query-answer.ts), but for a count. */
+    response: StatusResponse & {
+      readonly fieldsData: readonly {
+        readonly scalars?: { readonly longData?: { readonly data?: readonly string[] } | null } | null;
+      }[];
+    };
+  };
+  DescribeIndex: {
+    request: CollectionRequest;
+    response: StatusResponse & {
+      readonly indexDescriptions: readonly {
+        readonly fieldName: string;
+        readonly indexName: string;
+        readonly params: readonly KeyValue[];
+      }[];
+    };
+  };
+  CreateIndex: {
+    request: CollectionRequest & {
+      readonly fieldName: string;
+      readonly indexName: string;
+      readonly extraParams: readonly KeyValue[];
+    };
+    response: MilvusStatus;
+  };
+  LoadCollection: { request: CollectionRequest & { readonly replicaNumber: number }; response: MilvusStatus };
+  LoadPartitions: {
+    request: CollectionRequest & { readonly partitionNames: readonly string[]; readonly replicaNumber: number };
+    response: MilvusStatus;
+  };
+  ReleaseCollection: { request: CollectionRequest; response: MilvusStatus };
+  GetReplicas: { request: CollectionRequest; response: StatusResponse & { readonly replicas: readonly object[] } };
+  AllocTimestamp: { request: object; response: StatusResponse & { readonly timestamp: string } };
   Flush: {
     request: { readonly dbName: string; readonly collectionNames: readonly string[] };
     response: StatusResponse;

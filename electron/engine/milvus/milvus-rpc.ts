@@ -7,6 +7,8 @@ import * as grpc from '@grpc/grpc-js';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext } from '../../../shared/model/replication-error.ts';
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
+import { hasClientCertificate } from '../errors/tls-faults.ts';
+import { tlsSettings, type TlsSettings } from '../runtime/tls-settings.ts';
 import { classifyMilvusError, type MilvusFault, type MilvusOrigin } from '../errors/classify-milvus.ts';
 import {
   decodeCallResponse,
@@ -66,15 +68,13 @@ export function parseMilvusAddress(address: string): ParsedAddress {
   };
 }
 
-function channelCredentials(endpoint: MilvusEndpoint, isTls: boolean): grpc.ChannelCredentials {
-  const { tls } = endpoint;
-  if (tls === undefined && !isTls) return grpc.credentials.createInsecure();
+function channelCredentials(tls: TlsSettings | undefined): grpc.ChannelCredentials {
+  if (tls === undefined) return grpc.credentials.createInsecure();
   const pem = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
-  return grpc.credentials.createSsl(pem(tls?.ca), pem(tls?.key), pem(tls?.cert));
+  return grpc.credentials.createSsl(pem(tls.ca), pem(tls.key), pem(tls.cert));
 }
 
-function channelOptions(endpoint: MilvusEndpoint): grpc.ChannelOptions {
-  const serverName = endpoint.tls?.serverName;
+function channelOptions(serverName: string | undefined): grpc.ChannelOptions {
   return {
     // The server has limits of its own (64 MiB per message unless set otherwise) and says so.
     'grpc.max_send_message_length': -1,
@@ -97,8 +97,10 @@ function channelOptions(endpoint: MilvusEndpoint): grpc.ChannelOptions {
 function authorization(endpoint: MilvusEndpoint): grpc.Metadata {
   const metadata = new grpc.Metadata();
   const { token, username, password } = endpoint;
-  const plain = token ?? (username === undefined ? undefined : `${username}:${password ?? ''}`);
-  if (plain !== undefined) metadata.set('authorization', Buffer.from(plain).toString('base64'));
+  // A form may send empty texts for what is not given.
+  const signIn = username === undefined || username === '' ? '' : `${username}:${password ?? ''}`;
+  const plain = token === undefined || token === '' ? signIn : token;
+  if (plain !== '') metadata.set('authorization', Buffer.from(plain).toString('base64'));
   return metadata;
 }
 
@@ -109,23 +111,22 @@ export class MilvusRpc {
   /** `host:port`, for errors and logs. */
   readonly address: string;
   readonly #client: grpc.Client;
+  readonly #side: 'source' | 'target';
   readonly #metadata: grpc.Metadata;
+  readonly #hasClientCertificate: boolean;
 
   /** Connects with the first call. @throws invalidConfig for an address or certificates that cannot be used. */
-  constructor(endpoint: MilvusEndpoint) {
+  constructor(endpoint: MilvusEndpoint, side: 'source' | 'target' = 'target') {
     const { target, isTls } = parseMilvusAddress(endpoint.address);
+    this.#side = side;
     this.address = target;
     this.#metadata = authorization(endpoint);
-    try {
-      this.#client = new grpc.Client(target, channelCredentials(endpoint, isTls), channelOptions(endpoint));
-    } catch (error) {
-      throw new ReplicationError(
-        'invalidConfig',
-        'config',
-        `The certificates for the target at ${target} cannot be used. Check that they are PEM texts that belong together.`,
-        { cause: error },
-      );
-    }
+    this.#hasClientCertificate = hasClientCertificate(endpoint.tls);
+    const tls =
+      endpoint.tls === undefined && !isTls
+        ? undefined
+        : tlsSettings(endpoint.tls ?? {}, `The ${side} at ${target}`, side);
+    this.#client = new grpc.Client(target, channelCredentials(tls), channelOptions(tls?.servername));
   }
 
   /** The answer's bytes. The request's buffer may be used again once the call has ended. */
@@ -181,7 +182,13 @@ export class MilvusRpc {
     { deadlineMs, context }: RpcOptions,
     cause?: Error,
   ): ReplicationError {
-    const origin: MilvusOrigin = { side: 'target', address: this.address, call: name, deadlineMs };
+    const origin: MilvusOrigin = {
+      side: this.#side,
+      address: this.address,
+      call: name,
+      deadlineMs,
+      hasClientCertificate: this.#hasClientCertificate,
+    };
     return classifyMilvusError(fault, origin, { context: context ?? {}, ...(cause === undefined ? {} : { cause }) });
   }
 

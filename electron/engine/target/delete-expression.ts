@@ -3,6 +3,7 @@
  * carries out without reading, and so without the collection being loaded (internal/proxy/task_delete.go, 2.3;
  * seen with 2.3.5). Anything else would be answered by a query first.
  */
+import { varcharLiteral } from '../milvus/literals.ts';
 import type { PrimaryKeys } from '../codec/records.ts';
 
 /** The server parses some 100,000 keys a second (2.3.5, two cores); a piece should not keep it busy for longer than 0.1 s. */
@@ -15,20 +16,6 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MIN_LITERAL = '-9223372036854775807 - 1';
 
 const int64Literal = (key: bigint): string => (key === INT64_MIN ? INT64_MIN_LITERAL : key.toString());
-
-/**
- * The grammar ends a string at a line break and unquotes the rest as Go does: backslashes, quotes and control characters
- * need an escape, everything else stands for itself (internal/parser/planparserv2/Plan.g4; seen with 2.3.5).
- */
-// eslint-disable-next-line no-control-regex -- control characters are what this is about.
-const ESCAPED_CHARACTERS = /["\\\u0000-\u001f\u007f]/g;
-
-const escaped = (character: string): string =>
-  character === '"' || character === '\\'
-    ? `\\${character}`
-    : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-
-export const varcharLiteral = (key: string): string => `"${key.replace(ESCAPED_CHARACTERS, escaped)}"`;
 
 export interface DeleteExpression {
   readonly expression: string;

@@ -7,19 +7,12 @@ import { silentLogger, type Logger } from '../runtime/logger.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { deleteExpressions } from './delete-expression.ts';
 import { encodeRowsRequest } from './insert-request.ts';
-import { decodeMutation, decodeStatus, type MilvusRawCallName } from './milvus-protocol.ts';
-import { MilvusRpc } from './milvus-rpc.ts';
+import { decodeMutation, decodeStatus, type MilvusRawCallName } from '../milvus/milvus-protocol.ts';
+import { MilvusRpc } from '../milvus/milvus-rpc.ts';
 import { withoutBase } from './operation-request.ts';
 import { probeTarget } from './probe.ts';
-import type {
-  CollectionAddress,
-  CollectionSpec,
-  KeysDelete,
-  RowsWrite,
-  Target,
-  TargetCollection,
-  TargetInfo,
-} from './target.ts';
+import type { CollectionSpec, KeysDelete, RowsWrite, Target, TargetCollection, TargetInfo } from './target.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { TARGET_TIMEOUTS, type TargetTimeouts } from './timeouts.ts';
 
 /** Property of every collection that Lifeline makes. Milvus keeps and returns properties that it does not know (seen with 2.3.5). */

@@ -12,7 +12,7 @@
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { classifyMilvusError } from '../errors/classify-milvus.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { MilvusRpc } from './milvus-rpc.ts';
+import type { MilvusRpc } from '../milvus/milvus-rpc.ts';
 import type { TargetInfo } from './target.ts';
 
 /** `ErrParameterInvalid`: the answer of a mirror to an empty channel name. */

@@ -1,11 +1,7 @@
 /** The target cluster, as the engine sees it: ordinary public calls, each either confirmed or failed with a class. */
 import type { FieldSlice, PrimaryKeys } from '../codec/records.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
-
-export interface CollectionAddress {
-  readonly database: string;
-  readonly collection: string;
-}
 
 export interface RowsWrite extends CollectionAddress {
   /** Empty for a collection with a partition key: the server refuses a name there. */

@@ -10,14 +10,18 @@ export interface TargetTimeouts {
   readonly definitionMs: number;
 }
 
+/**
+ * Insert, upsert and delete. Short: a write whose answer is lost is repeated only when the first attempt can no longer
+ * land, so this is how long a broken connection costs. Long enough for a server that is busy with indexes.
+ */
+export const WRITE_DEADLINE_MS = 10_000;
+
 export const TARGET_TIMEOUTS: TargetTimeouts = {
   // The promise is an answer within 5 s; the rest is for finding the words.
   probeMs: 4_500,
   // Milliseconds when all is well, seconds on a server that is busy loading.
   readMs: 15_000,
-  // A write that is given up may still happen later, and an insert sent again doubles its rows. So this is long: it
-  // ends a connection that is dead in fact, which keepalive notices first in most cases.
-  writeMs: 60_000,
+  writeMs: WRITE_DEADLINE_MS,
   // Releasing waits for query nodes, dropping for locks on the collection.
   definitionMs: 60_000,
 };

@@ -15,8 +15,10 @@ import type {
   StoredCollection,
   StoredShard,
 } from '../../../shared/model/task-state.ts';
-import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
+import { TIME_TICK_ZERO, timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, parseCollectionSchema } from '../codec/collection-schema.ts';
+import { decodeRecord } from '../codec/decode.ts';
+import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
 
@@ -47,14 +49,22 @@ export function assertSameSource(stored: SourceIdentity, found: SourceIdentity):
   );
 }
 
-export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdentity): Promise<FirstState> {
+export async function firstState(
+  catalog: Catalog,
+  wal: Wal,
+  source: SourceIdentity,
+  start: StartPoint,
+): Promise<FirstState> {
   const dataChannels = await wal.listDataChannels();
   const channels: StoredChannel[] = await Promise.all(
     dataChannels.map(async (channel) => newsFromEnd(channel, await wal.bounds(channel))),
   );
   const operationChannel = await wal.operationChannel();
   if (operationChannel !== undefined) {
-    channels.push(newsFromBeginning(operationChannel, await wal.bounds(operationChannel)));
+    const bounds = await wal.bounds(operationChannel);
+    // What the collections are by now, a copy reads from the source; earlier operations are part of it.
+    const isHistory = start.kind === 'creation' || start.kind === 'oldest';
+    channels.push(isHistory ? newsFromBeginning(operationChannel, bounds) : newsFromEnd(operationChannel, bounds));
   }
   const incarnations = new Map(channels.map((channel) => [channel.channel, channel.checkpoint.resume.incarnation]));
 
@@ -62,8 +72,17 @@ export async function firstState(catalog: Catalog, wal: Wal, source: SourceIdent
   const shards: StoredShard[] = [];
   for (const collection of (await catalog.snapshot()).collections) {
     assertInLog(collection, incarnations);
+    if (start.kind === 'copy') {
+      // Its shards come with the copy's beginning.
+      collections.push({ ...toStoredCollection(collection), copy: 'due' });
+      continue;
+    }
     collections.push(toStoredCollection(collection));
-    shards.push(...shardsFromCreation(collection, wal, (channel) => incarnations.get(channel)));
+    if (start.kind === 'creation') {
+      shards.push(...shardsFromCreation(collection, wal, (channel) => incarnations.get(channel)));
+    } else {
+      shards.push(...(await shardsFrom(collection, wal, start)));
+    }
   }
   return { source, channels, collections, shards };
 }
@@ -122,6 +141,7 @@ export function toStoredCollection(collection: CatalogCollection): StoredCollect
     partitionKeyCount: isPartitioned ? collection.partitions.length : 0,
     vchannels: collection.startPositions.map((position) => asVChannel(position.vchannel)),
     operationsUntil: ORDINAL_NONE,
+    copy: 'none',
   };
 }
 
@@ -142,6 +162,58 @@ export function shardsFromCreation(
         resume: { kind: 'at', ordinal, incarnation },
         tick: (collection.createTick - 1n) as TimeTick,
       },
+      intent: ORDINAL_NONE,
     };
   });
+}
+
+/** Between two ticks messages stand unsorted, and a tick comes every 0.2 s: far more than they can be out of order. */
+const DISORDER_MS = 10_000;
+
+/** Every shard of a collection, beginning at a place that has nothing to do with the collection's own. */
+function shardsFrom(
+  collection: CatalogCollection,
+  wal: Wal,
+  start: Exclude<StartPoint, { kind: 'copy' | 'creation' }>,
+): Promise<StoredShard[]> {
+  return Promise.all(
+    collection.startPositions.map(async ({ vchannel, pchannel }): Promise<StoredShard> => {
+      const bounds = await wal.bounds(pchannel);
+      const ordinal =
+        start.kind === 'now'
+          ? bounds.latest
+          : start.kind === 'oldest'
+            ? asOrdinal(bounds.earliest - 1n)
+            : await lastBefore(wal, pchannel, bounds, timeTickFromMs(Math.max(0, start.unixMs - DISORDER_MS)));
+      return {
+        vchannel,
+        collectionId: collection.id,
+        channel: pchannel,
+        checkpoint: {
+          resume: { kind: 'after', ordinal, incarnation: bounds.incarnation },
+          tick: start.kind === 'time' ? timeTickFromMs(start.unixMs) : TIME_TICK_ZERO,
+        },
+        intent: ordinal,
+      };
+    }),
+  );
+}
+
+/** The last message that, like all before it as far as disorder goes, is older than `tick`: found by halving. */
+async function lastBefore(
+  wal: Wal,
+  channel: PChannel,
+  { earliest, latest }: ChannelBounds,
+  tick: TimeTick,
+): Promise<MessageOrdinal> {
+  let low: bigint = earliest - 1n;
+  let high: bigint = latest;
+  while (low < high) {
+    const middle = (low + high + 1n) / 2n;
+    const { payload } = await wal.readAt(channel, asOrdinal(middle), new AbortController().signal);
+    const record = decodeRecord(payload);
+    if (record.kind !== 'malformed' && record.endTick < tick) low = middle;
+    else high = middle - 1n;
+  }
+  return asOrdinal(low);
 }

@@ -4,6 +4,8 @@
  */
 import type { PChannel, VChannel } from '../../../shared/model/ids.ts';
 import {
+  asOrdinal,
+  firstOrdinal,
   compareResumePoints,
   ORDINAL_NONE,
   type MessageOrdinal,
@@ -37,12 +39,12 @@ export interface FollowerContext {
   /** A message was read: for counters and for reporting unknown types. */
   messageRead(record: WalRecord, bytes: number): void;
   release(entry: LogEntry): void;
+  /** After each message. */
+  taken?(follower: ChannelFollower): void;
 }
 
 export class ChannelFollower implements BudgetMember {
   readonly channel: PChannel;
-  /** Messages up to here may have been applied by an earlier run. */
-  readonly doubtfulUntil: MessageOrdinal;
   readonly #context: FollowerContext;
   readonly #assembler: TickAssembler;
   readonly #lanes = new Map<VChannel, ShardLane>();
@@ -55,10 +57,9 @@ export class ChannelFollower implements BudgetMember {
   #isRunning = false;
   #hasEnded = false;
 
-  constructor(context: FollowerContext, stored: StoredChannel, doubtfulUntil: MessageOrdinal) {
+  constructor(context: FollowerContext, stored: StoredChannel) {
     this.#context = context;
     this.channel = stored.channel;
-    this.doubtfulUntil = doubtfulUntil;
     this.#start = stored.checkpoint.resume;
     this.#newsTick = stored.checkpoint.tick;
     this.#newsFrom = stored.checkpoint.resume.ordinal;
@@ -73,9 +74,27 @@ export class ChannelFollower implements BudgetMember {
   addLane(lane: ShardLane): void {
     const { resume, tick } = lane.confirmed;
     this.#lanes.set(lane.vchannel, lane);
-    const from = resume.kind === 'at' ? resume.ordinal : ((resume.ordinal + 1n) as MessageOrdinal);
+    const from = firstOrdinal(resume);
     this.#assembler.join(lane.vchannel, from, tick);
     if (!this.#isRunning && compareResumePoints(resume, this.#start) < 0) this.#start = resume;
+  }
+
+  /**
+   * The shard is followed by `other` from now on, which reads the same channel and has not read further than this one:
+   * what it reads a second time is passed over.
+   */
+  handOver(vchannel: VChannel, other: ChannelFollower): void {
+    const lane = this.#lanes.get(vchannel);
+    if (lane === undefined) return;
+    this.#lanes.delete(vchannel);
+    other.#lanes.set(vchannel, lane);
+    other.#assembler.attach(vchannel, this.#assembler.detach(vchannel), asOrdinal(this.#lastOrdinal + 1n));
+    other.#conditions.changed();
+  }
+
+  /** Whether all that `other` has read of the channel has been read here too. */
+  isLevelWith(other: ChannelFollower): boolean {
+    return other.#isRunning && this.#lastOrdinal >= other.#lastOrdinal;
   }
 
   removeLane(vchannel: VChannel): void {
@@ -100,6 +119,11 @@ export class ChannelFollower implements BudgetMember {
     );
   }
 
+  /** Whether a shard that resumes there would miss what this one has read already. */
+  hasReadPast(resume: ResumePoint): boolean {
+    return this.#isRunning && this.#lastOrdinal >= firstOrdinal(resume);
+  }
+
   hasRead(ordinal: MessageOrdinal): boolean {
     return this.#isRunning && this.#lastOrdinal >= ordinal;
   }
@@ -108,8 +132,8 @@ export class ChannelFollower implements BudgetMember {
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
     // A shard that resumes at the message itself has applied it if it is a tick, and has it still before it otherwise.
     const isLevel = (lane: ShardLane): boolean => {
-      const resume = lane.confirmed.resume.ordinal;
-      return resume > ordinal || (resume === ordinal && this.#lastTickOrdinal === ordinal);
+      const next = firstOrdinal(lane.confirmed.resume);
+      return next > ordinal || (next === ordinal && this.#lastTickOrdinal === ordinal);
     };
     return this.#conditions.until(
       () => this.#lastOrdinal >= ordinal && [...this.#lanes.values()].every(isLevel),
@@ -125,8 +149,7 @@ export class ChannelFollower implements BudgetMember {
   async run(): Promise<void> {
     const { budget, wal, signal, observer } = this.#context;
     this.#isRunning = true;
-    const { kind, ordinal } = this.#start;
-    this.#lastOrdinal = kind === 'after' ? ordinal : ((ordinal - 1n) as MessageOrdinal);
+    this.#lastOrdinal = asOrdinal(firstOrdinal(this.#start) - 1n);
     budget.join();
     try {
       await keepReading({
@@ -148,8 +171,7 @@ export class ChannelFollower implements BudgetMember {
     try {
       for (const message of await reader.read(admission.bytesMax, signal)) {
         await this.#take(message, admission.outlineOnly);
-        this.#lastOrdinal = message.ordinal;
-        this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
+        this.#context.taken?.(this);
       }
     } finally {
       budget.finished(admission);
@@ -161,13 +183,16 @@ export class ChannelFollower implements BudgetMember {
     const record = decodeRecord(message.payload);
     if (record.kind === 'malformed') throw this.#malformed(message, record.what, record.offset);
     this.#context.messageRead(record, message.payload.length);
+    if (record.kind === 'createCollection' && record.endTick > this.#newsTick) {
+      await this.#context.collectionBorn(record, this, message.ordinal);
+    }
+    // In one go with its handing on: a shard that joins in between would miss the message.
+    this.#lastOrdinal = message.ordinal;
+    this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
     switch (record.kind) {
       case 'timeTick':
         this.#tick(message.ordinal, record.beginTick);
         return;
-      case 'createCollection':
-        if (record.endTick > this.#newsTick) await this.#context.collectionBorn(record, this, message.ordinal);
-        break;
       case 'operation':
       case 'unknown':
         return;

@@ -8,28 +8,39 @@
  * Not its job: reading, assembling, deciding which collections there are.
  */
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
-import type { MessageOrdinal } from '../../../shared/model/position.ts';
-import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
-import type { CollectionStatus, Trouble } from '../../../shared/model/task-status.ts';
+import { ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
+import type { CopyState, StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
+import type { CollectionStatus, CopyStatus, Trouble } from '../../../shared/model/task-status.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
-import { TIME_TICK_ZERO, timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
+import {
+  asTimeTick,
+  TIME_TICK_MAX,
+  TIME_TICK_ZERO,
+  timeTickToMs,
+  type TimeTick,
+} from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, parseCollectionSchema, type CollectionSchema } from '../codec/collection-schema.ts';
 import type { DeleteRecord, InsertRecord, WalRecord } from '../codec/records.ts';
-import { isHeld, hintFor } from '../errors/policy.ts';
+import { isHeld, hintFor, outcomeOf } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
 import { Conditions, orAborted, SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
-import type { CollectionAddress, Target } from '../target/target.ts';
+import type { Target } from '../target/target.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { CollectionWriter } from './collection-writer.ts';
 import type { LogEntry } from './log-entry.ts';
+import type { IntentMarks } from './intent-marks.ts';
 import { ShardBarriers } from './shard-barrier.ts';
 import type { LaneOwner, ShardLane } from './shard-lane.ts';
+import type { WriteLease } from './write-lease.ts';
 
 export interface ReplicaContext {
   readonly target: Target;
   readonly store: TaskStore;
   readonly clock: Clock;
+  readonly lease: WriteLease;
+  readonly intents: IntentMarks;
   /** Ends every wait, and every repetition. */
   readonly signal: AbortSignal;
   /** Ends calls that are under way: later than `signal`, since a write that was cut off may still happen. */
@@ -55,6 +66,8 @@ export interface ReplicaContext {
   rowsConfirmed(tick: TimeTick): void;
   /** The collection is on the target, or a partition of it is gone: the catalogue may hold partitions to be made. */
   partitionsWanted(): void;
+  /** A copied collection has moved on: it may be past its join. */
+  joinDue(replica: CollectionReplica): void;
   /** Its copy is gone for good. */
   dropped(replica: CollectionReplica): void;
   /** The collection stops; the others go on. */
@@ -103,6 +116,9 @@ export class CollectionReplica implements LaneOwner {
   #isReady = false;
   #trouble: Trouble | undefined;
   #hasFailed = false;
+  #copy: CopyState;
+  /** What the copy says of itself. */
+  copyStatus: CopyStatus | undefined;
 
   constructor(context: ReplicaContext, stored: StoredCollection, droppedPartitions: Iterable<PartitionId>) {
     const schema = parseCollectionSchema(stored.schema);
@@ -121,6 +137,7 @@ export class CollectionReplica implements LaneOwner {
     this.vchannels = stored.vchannels;
     this.schema = schema;
     this.#phase = stored.phase;
+    this.#copy = stored.copy;
     this.#targetId = stored.targetId;
     this.#dropTick = stored.dropTick;
     this.#operationsUntil = stored.operationsUntil;
@@ -131,7 +148,10 @@ export class CollectionReplica implements LaneOwner {
       target: context.target,
       address: this.address,
       schema,
-      onTarget: (name, call) => this.#onTarget(name, call),
+      onTarget: (name, call) => this.onTarget(name, call),
+      lease: context.lease,
+      clock: context.clock,
+      signal: this.#signal,
       confirmed: (tick) => context.rowsConfirmed(tick),
     });
   }
@@ -153,6 +173,40 @@ export class CollectionReplica implements LaneOwner {
     return this.#hasFailed;
   }
 
+  get copy(): CopyState {
+    return this.#copy;
+  }
+
+  /** After the same was stored. */
+  copyMoved(copy: CopyState): void {
+    this.#copy = copy;
+    this.#conditions.changed();
+  }
+
+  /** Its rows are (being) read: there are no shards of it to follow yet. */
+  get isBeingCopied(): boolean {
+    return this.#copy === 'due' || this.#copy === 'copying';
+  }
+
+  /** Resolves when it follows the log, for good or till its end; or has failed. */
+  async whenJoined(signal: AbortSignal): Promise<void> {
+    const isSettled = () => this.#copy === 'none' || this.#copy === 'joined' || this.isDropped || this.#hasFailed;
+    await this.#conditions.until(isSettled, signal);
+  }
+
+  /** Up to there the copy, in part or whole, has read what came of operations. */
+  #copyUntil(): TimeTick {
+    if (this.#copy === 'none') return TIME_TICK_ZERO;
+    if (this.#copy !== 'joined') return TIME_TICK_MAX;
+    const joined = this.#context.store.joins().find(({ collectionId }) => collectionId === this.id.toString());
+    const ticks = joined?.shards.map(({ joinedTick }) => BigInt(joinedTick)) ?? [];
+    return asTimeTick(ticks.reduce((latest, tick) => (tick > latest ? tick : latest), 0n));
+  }
+
+  get writer(): CollectionWriter {
+    return this.#writer;
+  }
+
   /** Whether the collection existed at the source at that time, as far as its log has been applied. */
   isAliveAt(tick: TimeTick): boolean {
     return this.createTick <= tick && (this.#dropTick === undefined || tick < this.#dropTick);
@@ -164,6 +218,14 @@ export class CollectionReplica implements LaneOwner {
 
   lanes(): Iterable<ShardLane> {
     return this.#lanes.values();
+  }
+
+  /** It was gone from the source before its copy began: there is nothing of it, and will be nothing. */
+  passedOver(): void {
+    this.#context.store.updateCollection(this.id, { phase: 'dropped' });
+    this.#phase = 'dropped';
+    this.#conditions.changed();
+    this.#context.dropped(this);
   }
 
   /** Takes up what a crash may have left half done. Collections that were never begun wait for their first record. */
@@ -203,11 +265,16 @@ export class CollectionReplica implements LaneOwner {
     // Two proxies may write their operations in another order than that of their times: the later one's place counts.
     if (tick > this.#lastOperationTick) this.#lastOperationTick = tick;
     const place = this.#lastOperationTick;
+    // What it did may be undone by now, and the copy has read what came of it all.
+    const isPartOfCopy = tick <= this.#copyUntil();
     const done = (async () => {
       await orAborted(previous, this.#signal);
       await this.#conditions.until(() => this.isEnding || (this.#isReady && this.#haveAllReached(place)), this.#signal);
       if (this.isEnding) return;
-      await this.#onTarget(name, run);
+      await this.onTarget(name, run).catch((error: unknown) => {
+        if (!isPartOfCopy || this.#signal.aborted || outcomeOf(toReplicationError(error)) !== 'refused') throw error;
+        this.#context.notice(`${name} of ${this.address.collection} was older than its copy and no longer fitted it.`);
+      });
       this.#context.store.setOperationsUntil(this.id, ordinal);
       this.#operationsUntil = ordinal;
     })();
@@ -238,7 +305,7 @@ export class CollectionReplica implements LaneOwner {
     try {
       for (const { id, name } of partitions) {
         if (!this.#isReady || this.#phase !== 'created') return;
-        if (!this.#droppedPartitions.has(id)) await this.#ensurePartition(name);
+        if (!this.#droppedPartitions.has(id)) await this.ensurePartition(name);
       }
     } catch (error) {
       if (!this.#signal.aborted) this.fail(error);
@@ -273,6 +340,7 @@ export class CollectionReplica implements LaneOwner {
     this.#barriers.progressed();
     this.#conditions.changed();
     this.#context.laneChanged(lane);
+    if (this.#copy === 'copied') this.#context.joinDue(this);
   }
 
   laneConfirmed(lane: ShardLane): void {
@@ -311,6 +379,7 @@ export class CollectionReplica implements LaneOwner {
       state: this.#state(),
       ...(awaited === undefined ? {} : { detail: `waits for ${awaited.length} of ${this.vchannels.length} shards` }),
       ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
+      ...(this.copyStatus === undefined ? {} : { copy: this.copyStatus }),
       ...this.#writer.counters,
       confirmedMs: Math.min(...confirmed),
       shardCount: this.vchannels.length,
@@ -320,7 +389,9 @@ export class CollectionReplica implements LaneOwner {
   #state(): CollectionStatus['state'] {
     if (this.#hasFailed) return this.#trouble !== undefined && isHeld(this.#trouble.error.code) ? 'held' : 'failed';
     if (this.#trouble !== undefined) return 'blocked';
-    return this.#isReady ? 'following' : 'initializing';
+    if (this.#copy === 'copying') return 'copying';
+    if (this.#copy === 'copied') return 'replaying';
+    return this.#isReady && this.#copy !== 'due' ? 'following' : 'initializing';
   }
 
   async #applyGroup(lane: ShardLane, group: readonly LogEntry[]): Promise<void> {
@@ -332,12 +403,12 @@ export class CollectionReplica implements LaneOwner {
         case 'delete':
         case 'insert':
           if (this.#droppedPartitions.has(record.partitionId)) break;
-          await this.#ensurePartition(record.partitionName);
+          await this.ensurePartition(record.partitionName);
           if (record.kind === 'delete') deletes.push(record);
           else inserts.push(record);
           break;
         case 'createPartition':
-          if (!this.#droppedPartitions.has(record.partitionId)) await this.#ensurePartition(record.partitionName);
+          if (!this.#droppedPartitions.has(record.partitionId)) await this.ensurePartition(record.partitionName);
           break;
         case 'dropPartition':
           await this.#arriveAtPartitionDrop(lane, record.partitionId, record.partitionName, record.beginTick);
@@ -355,7 +426,10 @@ export class CollectionReplica implements LaneOwner {
       }
     }
     const isDoubtful = group.some((entry) => entry.ordinal <= lane.doubtfulUntil);
-    if (deletes.length + inserts.length > 0) await this.#writer.write(deletes, inserts, isDoubtful);
+    if (deletes.length + inserts.length === 0) return;
+    const last = group.reduce((highest, { ordinal }) => (ordinal > highest ? ordinal : highest), ORDINAL_NONE);
+    await this.#context.intents.cover(lane, last);
+    await this.#writer.write(deletes, inserts, isDoubtful);
   }
 
   async #arriveAtPartitionDrop(lane: ShardLane, id: PartitionId, name: string, tick: TimeTick): Promise<void> {
@@ -363,7 +437,7 @@ export class CollectionReplica implements LaneOwner {
     if (this.#droppedPartitions.has(id)) return;
     const drop = async (): Promise<void> => {
       while (this.#hasCallsBefore(tick)) await this.#callsBefore(tick);
-      await this.#onTarget('dropPartition', (signal) => this.#context.target.dropPartition(this.address, name, signal));
+      await this.onTarget('dropPartition', (signal) => this.#context.target.dropPartition(this.address, name, signal));
       this.#context.store.addDroppedPartition(this.id, id);
       this.#droppedPartitions.add(id);
       this.#knownPartitions.delete(name);
@@ -372,9 +446,9 @@ export class CollectionReplica implements LaneOwner {
     await lane.waitFor(this.#barriers.arrive(`partition ${id}`, tick, lane.vchannel, drop));
   }
 
-  async #ensurePartition(name: string): Promise<void> {
+  async ensurePartition(name: string): Promise<void> {
     if (name === '' || hasPartitionKey(this.schema) || this.#knownPartitions.has(name)) return;
-    await this.#onTarget('createPartition', (signal) =>
+    await this.onTarget('createPartition', (signal) =>
       this.#context.target.createPartition(this.address, name, signal),
     );
     this.#knownPartitions.add(name);
@@ -384,7 +458,7 @@ export class CollectionReplica implements LaneOwner {
     const { target, store } = this.#context;
     const { database } = this.address;
     await this.#context.databaseLane(database).run(async () => {
-      const found = await this.#onTarget('describeCollection', (signal) =>
+      const found = await this.onTarget('describeCollection', (signal) =>
         target.describeCollection(this.address, signal),
       );
       if (this.#phase === 'created') {
@@ -397,11 +471,11 @@ export class CollectionReplica implements LaneOwner {
       if (found === undefined) {
         this.#setPhase('creating');
         await this.#context.ensureDatabase(database);
-        await this.#onTarget('createCollection', (signal) => this.#create(origin, signal));
+        await this.onTarget('createCollection', (signal) => this.#create(origin, signal));
       }
       const made =
         found ??
-        (await this.#onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal)));
+        (await this.onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal)));
       if (made === undefined) throw this.#targetChanged(true);
       for (const partition of made.partitions) this.#knownPartitions.add(partition);
       this.#targetId = made.id;
@@ -442,12 +516,12 @@ export class CollectionReplica implements LaneOwner {
   async #finishDrop(): Promise<void> {
     const { target, store } = this.#context;
     await this.#context.databaseLane(this.address.database).run(async () => {
-      const found = await this.#onTarget('describeCollection', (signal) =>
+      const found = await this.onTarget('describeCollection', (signal) =>
         target.describeCollection(this.address, signal),
       );
       // By identity: a later collection of the same name is not ours to drop.
       if (found !== undefined && found.id === this.#targetId) {
-        await this.#onTarget('dropCollection', (signal) => target.dropCollection(this.address, signal));
+        await this.onTarget('dropCollection', (signal) => target.dropCollection(this.address, signal));
       }
       store.updateCollection(this.id, { phase: 'dropped' });
       this.#phase = 'dropped';
@@ -468,7 +542,8 @@ export class CollectionReplica implements LaneOwner {
     await orAborted(Promise.allSettled(earlier), this.#signal);
   }
 
-  #onTarget<T>(
+  /** Repeats a call after the policy, and shows what it is blocked by. */
+  onTarget<T>(
     name: string,
     call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
   ): Promise<T> {

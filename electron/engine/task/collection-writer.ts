@@ -3,16 +3,26 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
 import { readKeyColumn } from '../codec/primary-keys.ts';
-import type { DeleteRecord, InsertRecord, PrimaryKeys } from '../codec/records.ts';
+import type { DeleteRecord, FieldSlice, InsertRecord, PrimaryKeys } from '../codec/records.ts';
 import { outcomeOf } from '../errors/policy.ts';
-import type { CollectionAddress, Target } from '../target/target.ts';
+import type { Target } from '../target/target.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { pause } from '../runtime/waiting.ts';
 import { planWrites, type WriteStep } from './write-plan.ts';
+import { WRITE_LANDS_WITHIN_MS, type WriteLease } from './write-lease.ts';
 
 /** Repeats a call on the target after the policy; `previous` is the failure of the attempt before. */
 export type OnTarget = <T>(
   name: string,
   call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
 ) => Promise<T>;
+
+/** Columns of so many rows, as they stand in the log or come from the source. */
+export interface Rows {
+  readonly rowCount: number;
+  readonly fields: readonly FieldSlice[];
+}
 
 export interface WriteCounters {
   rowsWritten: number;
@@ -24,6 +34,10 @@ export interface CollectionWriterOptions {
   readonly address: CollectionAddress;
   readonly schema: CollectionSchema;
   readonly onTarget: OnTarget;
+  readonly lease: Pick<WriteLease, 'cover' | 'whenSettled'>;
+  readonly clock: Clock;
+  /** Ends waits. */
+  readonly signal: AbortSignal;
   /** A write of rows that the source stamped with `tick` was confirmed. */
   readonly confirmed: (tick: TimeTick) => void;
 }
@@ -43,6 +57,7 @@ export class CollectionWriter {
    * are replaced by key instead of added.
    */
   async write(deletes: readonly DeleteRecord[], inserts: readonly InsertRecord[], isDoubtful: boolean): Promise<void> {
+    if (isDoubtful) await this.#options.lease.whenSettled(this.#options.signal);
     const steps = planWrites({
       deletes,
       inserts,
@@ -53,25 +68,52 @@ export class CollectionWriter {
   }
 
   async #run(step: WriteStep, isDoubtful: boolean): Promise<void> {
-    const { target, address, schema, onTarget, confirmed } = this.#options;
+    const { target, address, schema, confirmed } = this.#options;
     const partition = this.#hasPartitionKey ? '' : step.record.partitionName;
     if (step.kind === 'delete') {
       const { keys } = step;
       const write = { ...address, partition, keyField: schema.keyField.name, keys };
-      await onTarget('delete', (signal) => target.delete(write, signal));
+      await this.#attempts('delete', (signal) => target.delete(write, signal));
       this.counters.rowsDeleted += keys.values.length;
     } else {
-      const { rowCount, fields } = step.record;
-      const write = { ...address, partition, rowCount, fields };
-      let isKeyed = isDoubtful || step.kind === 'upsert';
-      await onTarget(isKeyed ? 'upsert' : 'insert', (signal, previous) => {
-        // An answer that was lost leaves open whether the rows are there: every repetition from then on replaces them.
-        isKeyed ||= mayHaveHappened(previous);
-        return isKeyed ? target.upsert(write, signal) : target.insert(write, signal);
-      });
-      this.counters.rowsWritten += rowCount;
+      await this.#put(partition, step.record, isDoubtful || step.kind === 'upsert');
     }
     confirmed(step.record.beginTick);
+  }
+
+  /** Rows that a copy has read. `isDoubtful`: an earlier run may have written some of them. */
+  async writeCopied(partition: string, rows: Rows, isDoubtful: boolean): Promise<void> {
+    if (isDoubtful) await this.#options.lease.whenSettled(this.#options.signal);
+    await this.#put(this.#hasPartitionKey ? '' : partition, rows, isDoubtful);
+  }
+
+  async #put(partition: string, { rowCount, fields }: Rows, isKeyedFromStart: boolean): Promise<void> {
+    const { target, address } = this.#options;
+    const write = { ...address, partition, rowCount, fields };
+    let isKeyed = isKeyedFromStart;
+    await this.#attempts(isKeyed ? 'upsert' : 'insert', (signal, mayBeThere) => {
+      // Every repetition from then on replaces the rows.
+      isKeyed ||= mayBeThere;
+      return isKeyed ? target.upsert(write, signal) : target.insert(write, signal);
+    });
+    this.counters.rowsWritten += rowCount;
+  }
+
+  /**
+   * One write, repeated after the policy. An answer that was lost leaves open whether the write has had its effect, or will
+   * have it yet: it is repeated only when the attempt before can no longer land.
+   */
+  #attempts(name: string, call: (signal: AbortSignal, mayHaveHappened: boolean) => Promise<void>): Promise<void> {
+    const { onTarget, lease, clock, signal: ended } = this.#options;
+    let landsUntilMs = 0;
+    return onTarget(name, async (signal, previous) => {
+      const isOpen = mayHaveHappened(previous);
+      const leftMs = landsUntilMs - clock.now();
+      if (isOpen && leftMs > 0) await pause(leftMs, ended);
+      landsUntilMs = clock.now() + WRITE_LANDS_WITHIN_MS;
+      lease.cover();
+      await call(signal, isOpen);
+    });
   }
 
   #keysOf(record: InsertRecord): PrimaryKeys {

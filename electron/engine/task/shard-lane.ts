@@ -38,6 +38,7 @@ export class ShardLane {
    * key, which repeats nothing.
    */
   readonly doubtfulUntil: MessageOrdinal;
+  #intent: MessageOrdinal;
   readonly #owner: LaneOwner;
   readonly #signal: AbortSignal;
   readonly #queue: QueuedBatch[] = [];
@@ -49,19 +50,30 @@ export class ShardLane {
     owner: LaneOwner,
     vchannel: VChannel,
     checkpoint: Checkpoint,
-    doubtfulUntil: MessageOrdinal,
+    /** The stored intent mark. */
+    intent: MessageOrdinal,
     signal: AbortSignal,
   ) {
     this.#owner = owner;
     this.vchannel = vchannel;
     this.#confirmed = checkpoint;
     this.#progress = checkpoint.tick;
-    this.doubtfulUntil = doubtfulUntil;
+    this.doubtfulUntil = intent;
+    this.#intent = intent;
     this.#signal = signal;
   }
 
   get confirmed(): Checkpoint {
     return this.#confirmed;
+  }
+
+  /** The intent mark that is on disk: messages up to here may be written. */
+  get intent(): MessageOrdinal {
+    return this.#intent;
+  }
+
+  intentStored(intent: MessageOrdinal): void {
+    if (intent > this.#intent) this.#intent = intent;
   }
 
   /** Every change of the shard up to this timestamp is confirmed; runs ahead of `confirmed` inside a batch. */

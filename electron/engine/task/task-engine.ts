@@ -3,7 +3,7 @@
  * follower per channel going until it is stopped. It wires and watches; reading, ordering and writing are elsewhere.
  */
 import type { CollectionId, PChannel, VChannel } from '../../../shared/model/ids.ts';
-import { ORDINAL_NONE, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
+import { firstOrdinal, ORDINAL_NONE, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   StoredChannel,
@@ -34,10 +34,18 @@ import {
 } from './begin-task.ts';
 import { BirthRegistrar } from './birth-registrar.ts';
 import { ChannelFollower, type FollowerContext } from './channel-follower.ts';
+import { catchUp } from './catch-up.ts';
 import { CheckpointTracker } from './checkpoint-tracker.ts';
 import { CollectionRegistry } from './collection-registry.ts';
 import { CollectionReplica, type ReplicaContext } from './collection-replica.ts';
+import { CopyRunner, type CopiedReplica } from './copy-runner.ts';
+import { IntentMarks } from './intent-marks.ts';
+import { lastChange } from './log-end.ts';
+import { joinCertificate } from './join-certificate.ts';
 import type { LogEntry } from './log-entry.ts';
+import type { StartPoint } from '../../../shared/model/start-point.ts';
+import type { RowSource } from '../source/rows/row-source.ts';
+import { WriteLease } from './write-lease.ts';
 import { OperationExecutor } from './operation-executor.ts';
 import { OperationFollower } from './operation-follower.ts';
 import { ShardLane } from './shard-lane.ts';
@@ -60,11 +68,15 @@ export interface TaskEngineOptions {
   readonly budgetBytes: number;
   /** Time for calls under way when the task is stopped; 30 s unless given. */
   readonly drainTimeoutMs?: number;
+  /** Where a new task begins. */
+  readonly start: StartPoint;
 }
 
 export interface TaskEngineParts {
   readonly wal: Wal;
   readonly catalog: Catalog;
+  /** Reads the source's rows; absent where its address is not known. */
+  readonly rows?: RowSource | undefined;
   readonly target: Target;
   readonly store: TaskStore;
   readonly clock: Clock;
@@ -97,8 +109,11 @@ export class TaskEngine {
   readonly #started = Promise.withResolvers<void>();
   #operations: OperationFollower | undefined;
   #isReadingDue = false;
-  #isFirstRun = false;
   #tracker: CheckpointTracker | undefined;
+  #lease: WriteLease | undefined;
+  readonly #intents: IntentMarks;
+  readonly #copies: CopyRunner;
+  readonly #joins = new Map<CollectionId, CopiedReplica>();
   #etcdClusterId = '';
 
   constructor(options: TaskEngineOptions, parts: TaskEngineParts) {
@@ -107,6 +122,16 @@ export class TaskEngine {
     this.#budget = new ReadBudget(options.budgetBytes);
     this.#board = new StatusBoard(parts.clock);
     this.#births = new BirthRegistrar(parts.catalog, parts.wal, parts.logger);
+    this.#intents = new IntentMarks(parts.store);
+    this.#copies = new CopyRunner({
+      ...parts,
+      rows: parts.rows,
+      mayLoad: options.start.kind === 'copy' && options.start.mayLoad,
+      signal: this.#end.signal,
+      observer: (place) => this.#board.observer(place),
+      predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
+      copied: (copy) => this.#guard(this.#follow(copy)),
+    });
   }
 
   status(): TaskStatus {
@@ -160,6 +185,8 @@ export class TaskEngine {
   #storeLast(): void {
     try {
       this.#tracker?.flush();
+      // One that is still under way may land yet.
+      if (this.#calls.size === 0) this.#lease?.end();
     } catch (error) {
       // Whatever ended the task is what the operator must hear of; the old checkpoints are as good.
       this.#parts.logger.error({ err: error }, 'The last checkpoints could not be stored.');
@@ -192,6 +219,7 @@ export class TaskEngine {
           await follower.whenConfirmed(await this.#latest(follower.channel), stop);
         }),
       );
+      await Promise.all([...this.#registry.all()].map((replica) => replica.whenJoined(stop)));
       // A drop that an earlier run began has no shard left that could wait for it.
       const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
       await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
@@ -215,9 +243,8 @@ export class TaskEngine {
           assertSameSource(known.source, identity);
           return known;
         }
-        const first = await firstState(catalog, wal, identity);
-        this.#isFirstRun = true;
-        return { ...first, epoch: store.begin(first), databases: [], droppedPartitions: [] };
+        const first = await firstState(catalog, wal, identity, this.#options.start);
+        return { ...first, epoch: store.begin(first), databases: [], droppedPartitions: [], writesUntilMs: 0 };
       },
       this.#end.signal,
       this.#board.observer('start'),
@@ -225,6 +252,7 @@ export class TaskEngine {
     this.#etcdClusterId = stored.source.etcdClusterId;
     for (const database of stored.databases) this.#ownDatabases.add(database);
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
+    this.#lease = new WriteLease(store, this.#parts.clock, stored.writesUntilMs);
     await this.#takeUp(stored);
     catalog.watch(() => this.#catalogChanged(), this.#end.signal);
   }
@@ -238,8 +266,7 @@ export class TaskEngine {
         this.#operations = new OperationFollower(this.#operationContext(), channel);
         continue;
       }
-      // Nobody has written anything yet in the first run.
-      this.#addFollower(channel, this.#isFirstRun ? ORDINAL_NONE : await this.#latest(channel.channel));
+      this.#addFollower(channel);
     }
     for (const collection of stored.collections) {
       if (collection.phase === 'dropped') this.#dropped.add(collection.id);
@@ -249,6 +276,7 @@ export class TaskEngine {
     for (const replica of this.#registry.all()) replica.resume();
     for (const follower of this.#followers.values()) this.#runFollower(follower);
     this.#runOperations();
+    for (const replica of this.#registry.all()) this.#takeUpCopy(replica, stored);
   }
 
   #runOperations(): void {
@@ -256,9 +284,74 @@ export class TaskEngine {
     if (operations !== undefined) this.#track(operations.run(), (error) => this.#end.abort(error));
   }
 
-  /** `latest`: the channel's last message by now. */
-  #addFollower(stored: StoredChannel, latest: MessageOrdinal): ChannelFollower {
-    const follower = new ChannelFollower(this.#followerContext(stored.channel), stored, latest);
+  #takeUpCopy(replica: CollectionReplica, stored: StoredTask): void {
+    if (replica.hasFailed || replica.isEnding) return;
+    const shards = stored.shards.filter((shard) => shard.collectionId === replica.id);
+    if (replica.isBeingCopied) {
+      this.#copies.add({ replica, shards });
+    } else if (replica.copy === 'copied') {
+      this.#guard(this.#followAgain(replica, shards));
+    }
+  }
+
+  /** A copy that an earlier run ended. What it wrote since may have moved the intent behind E: the join is later then. */
+  async #followAgain(replica: CollectionReplica, shards: readonly StoredShard[]): Promise<void> {
+    const { wal, clock } = this.#parts;
+    const { signal } = this.#end;
+    const ends = new Map<VChannel, MessageOrdinal>();
+    for (const { vchannel, channel, intent } of shards) {
+      const last = () => lastChange(wal, channel, intent ?? ORDINAL_NONE, signal);
+      ends.set(vchannel, await retrying(last, signal, this.#board.observer(channel)));
+    }
+    const now = clock.now();
+    await this.#follow({ replica, shards, ends, copyBeganMs: now, copyEndedMs: now });
+  }
+
+  /** From S to where the channels are read, and through the join. */
+  async #follow(copy: CopiedReplica): Promise<void> {
+    const { replica, shards } = copy;
+    try {
+      this.#joins.set(replica.id, copy);
+      const catchUps = shards.map((shard) => {
+        const main = this.#followers.get(shard.channel);
+        if (main === undefined) throw channelGone(shard.channel);
+        const lane = new ShardLane(
+          replica,
+          shard.vchannel,
+          shard.checkpoint,
+          shard.intent ?? ORDINAL_NONE,
+          replica.signal,
+        );
+        replica.addLane(lane);
+        return catchUp({
+          context: this.#followerContext(shard.channel),
+          lane,
+          main,
+          followed: (by) => this.#followerOf.set(shard.vchannel, by),
+        });
+      });
+      this.#joinDue(replica);
+      await Promise.all(catchUps);
+    } catch (error) {
+      replica.fail(error);
+    }
+  }
+
+  /** A shard has joined when it resumes behind E: at the first tick there, or where nothing was written meanwhile. */
+  #joinDue(replica: CollectionReplica): void {
+    const pending = this.#joins.get(replica.id);
+    if (pending === undefined) return;
+    const lanes = [...replica.lanes()];
+    const hasJoined = ({ vchannel, confirmed }: ShardLane): boolean =>
+      firstOrdinal(confirmed.resume) > (pending.ends.get(vchannel) ?? ORDINAL_NONE);
+    if (lanes.length < pending.shards.length || !lanes.every(hasJoined)) return;
+    this.#joins.delete(replica.id);
+    this.#parts.store.recordJoin(replica.id, joinCertificate(pending, this.#parts));
+    replica.copyMoved('joined');
+  }
+
+  #addFollower(stored: StoredChannel): ChannelFollower {
+    const follower = new ChannelFollower(this.#followerContext(stored.channel), stored);
     this.#followers.set(stored.channel, follower);
     return follower;
   }
@@ -282,7 +375,7 @@ export class TaskEngine {
       if (this.#followers.has(channel)) continue;
       const stored = newChannel(channel, bounds);
       store.addChannel(stored);
-      this.#runFollower(this.#addFollower(stored, ORDINAL_NONE));
+      this.#runFollower(this.#addFollower(stored));
     }
   }
 
@@ -342,7 +435,9 @@ export class TaskEngine {
   #assertNotMissed(collection: CatalogCollection): void {
     const { store, wal } = this.#parts;
     const known = this.#registry.get(collection.id);
-    if (this.#dropped.has(collection.id) || known?.hasFailed === true || known?.isEnding === true) return;
+    const isElsewhere =
+      known !== undefined && (known.hasFailed || known.isEnding || known.isBeingCopied || known.copy === 'copied');
+    if (this.#dropped.has(collection.id) || isElsewhere) return;
     const missed = shardsFromCreation(collection, wal, (channel) => this.#followers.get(channel)?.incarnation).filter(
       ({ vchannel, channel, checkpoint }) =>
         !this.#followerOf.has(vchannel) && (this.#followers.get(channel)?.hasRead(checkpoint.resume.ordinal) ?? false),
@@ -381,14 +476,16 @@ export class TaskEngine {
         this.#end.signal,
         this.#board.observer(shard.channel),
       );
-      this.#addLane(replica, shard, follower);
+      if (replica.copy === 'none' || replica.copy === 'joined') {
+        this.#addLane(replica, { ...shard, intent: shard.intent ?? (await this.#latest(shard.channel)) }, follower);
+      }
     } catch (error) {
       replica.fail(error);
     }
   }
 
   #addLane(replica: CollectionReplica, shard: StoredShard, follower: ChannelFollower): void {
-    const lane = new ShardLane(replica, shard.vchannel, shard.checkpoint, follower.doubtfulUntil, replica.signal);
+    const lane = new ShardLane(replica, shard.vchannel, shard.checkpoint, shard.intent ?? ORDINAL_NONE, replica.signal);
     replica.addLane(lane);
     follower.addLane(lane);
   }
@@ -417,7 +514,8 @@ export class TaskEngine {
       }
       await this.#addNewChannels();
     }
-    if (replica.isEnding) return;
+    // A copied one has its shards, or gets them with the copy.
+    if (replica.isEnding || replica.copy !== 'none') return;
     for (const vchannel of record.vchannels) {
       if (this.#followerOf.has(vchannel) || !vchannel.startsWith(`${follower.channel}_`)) continue;
       const shard: StoredShard = {
@@ -428,6 +526,7 @@ export class TaskEngine {
           resume: { kind: 'at', ordinal, incarnation: follower.incarnation },
           tick: (record.beginTick - 1n) as TimeTick,
         },
+        intent: ORDINAL_NONE,
       };
       store.addShard(shard);
       this.#followerOf.set(vchannel, follower);
@@ -474,10 +573,16 @@ export class TaskEngine {
 
   #replicaContext(): ReplicaContext {
     const { target, store, clock } = this.#parts;
+    const lease = this.#lease;
+    if (lease === undefined)
+      throw new ReplicationError('bug', 'internal', 'A collection was taken up before the lease.');
     return {
       target,
       store,
       clock,
+      lease,
+      intents: this.#intents,
+      joinDue: (replica) => this.#joinDue(replica),
       signal: this.#end.signal,
       callSignal: this.#endCalls.signal,
       tracked: (call) => this.#tracked(call),
@@ -500,6 +605,7 @@ export class TaskEngine {
 
   #forget(replica: CollectionReplica): void {
     this.#dropped.add(replica.id);
+    this.#joins.delete(replica.id);
     this.#registry.remove(replica);
     this.#board.retire(replica.status());
     for (const vchannel of replica.vchannels) this.#followerOf.delete(vchannel);

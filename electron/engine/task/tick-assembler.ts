@@ -25,6 +25,13 @@ export interface TickBatch {
   readonly checkpoint: Checkpoint;
 }
 
+/** A shard on its way from one assembler of a channel to another. */
+export interface ShardInTransit {
+  readonly appliedTick: TimeTick;
+  readonly isPastCheckpoint: boolean;
+  readonly pending: readonly LogEntry[];
+}
+
 interface Shard {
   /** Changes up to here are confirmed already, or on their way. */
   appliedTick: TimeTick;
@@ -79,6 +86,18 @@ export class TickAssembler {
   join(vchannel: VChannel, from: MessageOrdinal, appliedTick: TimeTick): void {
     if (this.#shards.has(vchannel)) return;
     this.#shards.set(vchannel, { appliedTick, isPastCheckpoint: false, from, pending: [] });
+  }
+
+  /** Takes a shard out with all that waits for its tick, for `attach` elsewhere. */
+  detach(vchannel: VChannel): ShardInTransit {
+    const shard = this.#shards.get(vchannel);
+    this.#shards.delete(vchannel);
+    return shard ?? { appliedTick: TIME_TICK_ZERO, isPastCheckpoint: false, pending: [] };
+  }
+
+  /** Goes on with a shard that has been read up to, not including, `from`. */
+  attach(vchannel: VChannel, shard: ShardInTransit, from: MessageOrdinal): void {
+    this.#shards.set(vchannel, { ...shard, pending: [...shard.pending], from });
   }
 
   has(vchannel: VChannel): boolean {

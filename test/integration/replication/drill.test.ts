@@ -40,6 +40,10 @@ describe('the drill', () => {
     expect({ code, equal: report.equal }).toEqual({ code: 0, equal: true });
     expect(report.rows.target).toBe(report.rows.source);
     expect(report.rows.ledger).toBe(report.rows.source);
+    // Some rows were there before the task began.
+    expect(report.copy).toMatchObject({ sourceDoubles: 0 });
+    expect(report.copy?.rows).toBeGreaterThanOrEqual(1_000);
+    expect(report.copy?.collectionsJoined).toBeGreaterThanOrEqual(6);
     const kinds = ['createDatabase', 'dropDatabase', 'createCollection', 'dropCollection', 'createPartition'] as const;
     const more = ['dropPartition', 'createIndex', 'load', 'release', 'flush', 'insert', 'upsert', 'delete'] as const;
     for (const kind of [...kinds, ...more]) expect(report.operations.byKind[kind], kind).toBeGreaterThan(0);

@@ -11,11 +11,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDataKey } from '../../../../electron/core/store/data-key.ts';
+import { openDatabase } from '../../../../electron/core/store/database.ts';
 import { openStore } from '../../../../electron/core/store/open-store.ts';
 import { readPrivateFile } from '../../../../electron/core/store/private-file.ts';
 import { SecretBox } from '../../../../electron/core/store/secret-box.ts';
+import { SqliteTaskStore } from '../../../../electron/core/store/sqlite-task-store.ts';
+import { STORE_FILE } from '../../../../shared/contract/desktop.ts';
+import { asTaskId } from '../../../../shared/model/ids.ts';
+import { fillStore } from '../../../support/store-samples.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -114,6 +120,22 @@ describe('the data key', () => {
   });
 });
 
+/** Of every table that holds something of a task: of which tasks. */
+function tasksByTable(database: DatabaseSync): Record<string, string[]> {
+  const tables = database
+    .prepare(
+      "SELECT m.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'task_id'",
+    )
+    .all()
+    .map((row) => String(row['name']));
+  const ids = (table: string): string[] =>
+    database
+      .prepare(`SELECT DISTINCT task_id FROM ${table} ORDER BY task_id`)
+      .all()
+      .map((row) => String(row['task_id']));
+  return Object.fromEntries(tables.map((table) => [table, ids(table)]));
+}
+
 describe('the store', () => {
   const connection = (id: string) => ({
     id,
@@ -156,6 +178,7 @@ describe('the store', () => {
       sourceId: 'a',
       targetId: 'a',
       desired: 'running' as const,
+      start: { kind: 'copy', mayLoad: true } as const,
       createdAt: 1,
       pausedAt: undefined,
       lastStatus: undefined,
@@ -164,7 +187,14 @@ describe('the store', () => {
     store.protections.add(protection('kept'));
     store.protections.setDesired('kept', 'paused', 5);
     expect(() => store.connections.remove('a')).toThrow(/FOREIGN KEY/);
+    using database = openDatabase(join(directory, STORE_FILE));
+    for (const id of ['gone', 'kept']) fillStore(new SqliteTaskStore(database, asTaskId(id)));
+    const before = tasksByTable(database);
+    expect(before).toMatchObject({ task: ['gone', 'kept'], made_database: ['gone', 'kept'] });
     store.protections.remove('gone');
+    expect(tasksByTable(database)).toEqual(
+      Object.fromEntries(Object.entries(before).map(([table, ids]) => [table, ids.filter((id) => id === 'kept')])),
+    );
     expect(store.protections.list()).toEqual([{ ...protection('kept'), desired: 'paused', pausedAt: 5 }]);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deleteExpressions, varcharLiteral } from '../../../../electron/engine/target/delete-expression.ts';
+import { deleteExpressions } from '../../../../electron/engine/target/delete-expression.ts';
+import { varcharLiteral } from '../../../../electron/engine/milvus/literals.ts';
 
 const int64Keys = (values: readonly bigint[]) => ({ type: 'int64', values: BigInt64Array.from(values) }) as const;
 const varcharKeys = (values: readonly string[]) => ({ type: 'varchar', values }) as const;

@@ -2,7 +2,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { outcomeOf } from '../../../../electron/engine/errors/policy.ts';
-import { parseMilvusAddress } from '../../../../electron/engine/target/milvus-rpc.ts';
+import { parseMilvusAddress } from '../../../../electron/engine/milvus/milvus-rpc.ts';
 import { openMilvusTarget } from '../../../../electron/engine/target/milvus-target.ts';
 import type { Target } from '../../../../electron/engine/target/target.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';

@@ -1,0 +1,173 @@
+/** What a collection is on the source besides its rows: partitions, indexes, and whether it can be read. */
+import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import { pause } from '../../runtime/waiting.ts';
+import { encodeRequest } from '../../milvus/milvus-protocol.ts';
+import type { MilvusRpc, RpcOptions } from '../../milvus/milvus-rpc.ts';
+import type { CollectionAddress } from '../../milvus/collection-address.ts';
+import type { SourceCollectionState } from './row-source.ts';
+
+const DEADLINE_MS = 60_000;
+/** A collection with a partition key may have thousands of partitions. */
+const CALLS_AT_ONCE = 16;
+const LOAD_LOOK_INTERVAL_MS = 200;
+/** Then it is said that it takes long, and looked for again by whoever repeats what is not ready. */
+const LOAD_WAIT_MS = 10_000;
+/** `common.LoadState`. */
+const NOT_LOADED = 1;
+const LOADING = 2;
+const LOADED = 3;
+/** `merr.ErrReplicaNotFound`: what is not loaded has no replicas. */
+const REPLICA_NOT_FOUND = 400;
+
+interface PartitionState {
+  readonly name: string;
+  readonly state: number;
+}
+
+const nameOf = ({ database, collection }: CollectionAddress) => ({ dbName: database, collectionName: collection });
+
+const objectMissing = (error: unknown): unknown =>
+  error instanceof ReplicationError && error.code === 'notFound' ? error.context['object'] : undefined;
+
+export class SourceState {
+  readonly #rpc: MilvusRpc;
+  /** What was loaded here, to be released again: partitions, or the whole. */
+  readonly #loaded = new Map<string, 'all' | readonly string[]>();
+
+  constructor(rpc: MilvusRpc) {
+    this.#rpc = rpc;
+  }
+
+  async describe(address: CollectionAddress, signal: AbortSignal): Promise<SourceCollectionState | undefined> {
+    try {
+      const partitions = await this.#partitions(address, signal);
+      const states = partitions.map(({ state }) => state);
+      const isLoaded = states.every((state) => state === LOADED);
+      const isLoading = states.every((state) => state === LOADED || state === LOADING);
+      return {
+        partitions: partitions.map(({ name }) => name),
+        loadState: isLoaded ? 'loaded' : isLoading ? 'loading' : 'not-loaded',
+        indexRequests: await this.#indexRequests(address, signal),
+        loadRequest: isLoading ? await this.#loadRequest(address, signal) : undefined,
+      };
+    } catch (error) {
+      if (['collection', 'database'].includes(String(objectMissing(error)))) return undefined;
+      throw error;
+    }
+  }
+
+  /** Milvus calls a collection loaded of which one partition is (2.3.5), so each is asked for. */
+  async #partitions(address: CollectionAddress, signal: AbortSignal): Promise<PartitionState[]> {
+    const name = nameOf(address);
+    const options = optionsFor(address, signal);
+    const { partitionNames } = await this.#rpc.call('ShowPartitions', name, options);
+    const whole = await this.#rpc.call('GetLoadState', { ...name, partitionNames: [] }, options);
+    if (whole.state === NOT_LOADED) return partitionNames.map((partition) => ({ name: partition, state: NOT_LOADED }));
+    const found: PartitionState[] = [];
+    for (let from = 0; from < partitionNames.length; from += CALLS_AT_ONCE) {
+      const some = partitionNames.slice(from, from + CALLS_AT_ONCE);
+      const states = await Promise.all(some.map((partition) => this.#stateOf(address, partition, signal)));
+      some.forEach((partition, index) => {
+        const state = states[index];
+        if (state !== undefined) found.push({ name: partition, state });
+      });
+    }
+    return found;
+  }
+
+  /** `undefined`: dropped since its name was read. */
+  async #stateOf(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<number | undefined> {
+    const request = { ...nameOf(address), partitionNames: [partition] };
+    try {
+      return (await this.#rpc.call('GetLoadState', request, optionsFor(address, signal))).state;
+    } catch (error) {
+      if (objectMissing(error) === 'partition') return undefined;
+      throw error;
+    }
+  }
+
+  async #indexRequests(address: CollectionAddress, signal: AbortSignal): Promise<Uint8Array[]> {
+    const name = nameOf(address);
+    try {
+      const { indexDescriptions } = await this.#rpc.call('DescribeIndex', name, optionsFor(address, signal));
+      return indexDescriptions.map(({ fieldName, indexName, params }) =>
+        encodeRequest('CreateIndex', { ...name, fieldName, indexName, extraParams: params }),
+      );
+    } catch (error) {
+      if (objectMissing(error) === 'index') return [];
+      throw error;
+    }
+  }
+
+  async #loadRequest(address: CollectionAddress, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const replicaNumber = await this.#replicaNumber(address, signal);
+    if (replicaNumber === 0) return undefined;
+    return encodeRequest('LoadCollection', { ...nameOf(address), replicaNumber });
+  }
+
+  /** 0 of what is not loaded. */
+  async #replicaNumber(address: CollectionAddress, signal: AbortSignal): Promise<number> {
+    try {
+      return (await this.#rpc.call('GetReplicas', nameOf(address), optionsFor(address, signal))).replicas.length;
+    } catch (error) {
+      if (error instanceof ReplicationError && error.context['milvusCode'] === REPLICA_NOT_FOUND) return 0;
+      throw error;
+    }
+  }
+
+  /** Loads what is not loaded yet. @throws notReady where that takes longer than some seconds; to be called again then. */
+  async load(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    const endsAtMs = performance.now() + LOAD_WAIT_MS;
+    for (let isAsked = false; ; isAsked = true) {
+      const partitions = await this.#partitions(address, signal);
+      if (partitions.every(({ state }) => state === LOADED)) return;
+      if (!isAsked) await this.#ask(address, partitions, signal);
+      if (performance.now() > endsAtMs) break;
+      await pause(LOAD_LOOK_INTERVAL_MS, signal);
+    }
+    throw new ReplicationError(
+      'notReady',
+      'source',
+      `${address.database}.${address.collection} is still being loaded on the source. The copy begins when it is.`,
+      { context: { ...address, outcome: 'refused' } },
+    );
+  }
+
+  async #ask(address: CollectionAddress, partitions: readonly PartitionState[], signal: AbortSignal): Promise<void> {
+    const missing = partitions.filter(({ state }) => state !== LOADED && state !== LOADING).map(({ name }) => name);
+    if (missing.length === 0) return;
+    const name = nameOf(address);
+    const key = keyOf(address);
+    const earlier = this.#loaded.get(key);
+    const options = optionsFor(address, signal);
+    // Known before it happens, so that an answer which is lost does not leave it loaded.
+    if (missing.length === partitions.length || earlier === 'all') {
+      this.#loaded.set(key, 'all');
+      await this.#rpc.call('LoadCollection', { ...name, replicaNumber: 1 }, options);
+      return;
+    }
+    this.#loaded.set(key, [...new Set([...(earlier ?? []), ...missing])]);
+    const replicaNumber = Math.max(1, await this.#replicaNumber(address, signal));
+    await this.#rpc.call('LoadPartitions', { ...name, partitionNames: missing, replicaNumber }, options);
+  }
+
+  /** Releases what `load` has loaded, and nothing that was loaded before. */
+  async release(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    const loaded = this.#loaded.get(keyOf(address));
+    const name = nameOf(address);
+    const options = optionsFor(address, signal);
+    if (loaded === 'all') await this.#rpc.call('ReleaseCollection', name, options);
+    else if (loaded !== undefined) {
+      await this.#rpc.call('ReleasePartitions', { ...name, partitionNames: loaded }, options);
+    }
+    this.#loaded.delete(keyOf(address));
+  }
+}
+
+const keyOf = ({ database, collection }: CollectionAddress): string => `${database}.${collection}`;
+
+const optionsFor = ({ database, collection }: CollectionAddress, signal: AbortSignal): RpcOptions => ({
+  deadlineMs: DEADLINE_MS,
+  signal,
+  context: { database, collection },
+});
