@@ -11,12 +11,14 @@ export interface ShownError {
   /** The core's advice, in English. */
   readonly hint: string;
   readonly causes: readonly string[];
+  /** The dotted path of the input that is wrong, as the contract has it. */
+  readonly field?: string | undefined;
 }
 
 export function toShownError(thrown: unknown): ShownError {
   if (thrown instanceof ContractError) {
-    const { code, side, message, hint, causes } = thrown.data;
-    return { code, side, message, hint, causes };
+    const { code, side, message, hint, causes, context } = thrown.data;
+    return { code, side, message, hint, causes, field: context.field };
   }
   return {
     code: thrown instanceof LineError ? 'line' : 'bug',

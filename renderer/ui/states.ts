@@ -7,7 +7,8 @@ import type { TaskState } from '../../shared/model/task-status.ts';
 /** `idle` is `following` with nothing to do: derived, never stored. */
 export type ShownState = TaskState | 'idle';
 
-export type Shape = 'disc' | 'dotted' | 'target' | 'triangle' | 'hand' | 'cross' | 'bars' | 'check' | 'ring' | 'half';
+export type Shape =
+  'disc' | 'most' | 'dotted' | 'target' | 'triangle' | 'hand' | 'cross' | 'bars' | 'check' | 'ring' | 'half';
 export type Tone = 'green' | 'green-muted' | 'blue' | 'amber' | 'red' | 'grey';
 
 export interface Look {
@@ -19,6 +20,8 @@ export const STATE_LOOKS: Readonly<Record<ShownState, Look>> = {
   following: { shape: 'disc', tone: 'green' },
   idle: { shape: 'target', tone: 'green-muted' },
   initializing: { shape: 'dotted', tone: 'blue' },
+  copying: { shape: 'half', tone: 'blue' },
+  replaying: { shape: 'most', tone: 'blue' },
   paused: { shape: 'bars', tone: 'grey' },
   blocked: { shape: 'triangle', tone: 'amber' },
   held: { shape: 'hand', tone: 'amber' },
@@ -31,6 +34,8 @@ export const STATES_BY_WEIGHT: readonly ShownState[] = [
   'held',
   'blocked',
   'initializing',
+  'copying',
+  'replaying',
   'paused',
   'following',
   'idle',
@@ -38,6 +43,9 @@ export const STATES_BY_WEIGHT: readonly ShownState[] = [
 
 /** 0 is the worst. */
 export const weightOf = (state: ShownState): number => STATES_BY_WEIGHT.indexOf(state);
+
+/** Something that a person should know of at once. */
+export const isTrouble = (state: ShownState): boolean => state === 'failed' || state === 'held' || state === 'blocked';
 
 export function worstOf(states: readonly ShownState[]): ShownState | undefined {
   return STATES_BY_WEIGHT.find((state) => states.includes(state));

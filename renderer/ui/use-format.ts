@@ -12,11 +12,14 @@ export function useFormat() {
   const oneDecimal = computed(
     () => new Intl.NumberFormat(locale.value, { minimumFractionDigits: 1, maximumFractionDigits: 1 }),
   );
+  const share = computed(() => new Intl.NumberFormat(locale.value, { style: 'percent', maximumFractionDigits: 0 }));
   const dateTime = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'medium' }));
 
   const number = (value: number, digits: 0 | 1): string => (digits === 1 ? oneDecimal : whole).value.format(value);
 
   const count = (value: number): string => whole.value.format(value);
+
+  const percent = (value: number): string => share.value.format(value / 100);
 
   /** @param digitsMax Decimals below ten seconds. */
   function duration(ms: number, digitsMax: 0 | 1 = 1): string {
@@ -58,5 +61,5 @@ export function useFormat() {
     return isShownRelative(now - at) ? { text: relative, other: absolute } : { text: absolute, other: relative };
   }
 
-  return { count, duration, span, took, bytes, rate, moment, ago, age };
+  return { count, percent, duration, span, took, bytes, rate, moment, ago, age };
 }

@@ -11,18 +11,22 @@ import type {
   EventName,
   EventPayload,
   Hop,
+  JoinRecord,
   LabView,
   ProcedureInput,
   ProcedureName,
   ProcedureOutput,
   TaskView,
 } from '../../shared/contract/procedures.ts';
+import { startPointSchema } from '../../shared/model/start-point.ts';
 
 export interface FakeState {
   connections: ConnectionView[];
   tasks: TaskView[];
   lab: LabView;
   drill: DrillView;
+  /** By task. */
+  joins?: Record<string, JoinRecord[]>;
 }
 
 type Handlers = { [N in ProcedureName]: (input: ProcedureInput<N>) => ProcedureOutput<N> };
@@ -130,9 +134,20 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
       emit('connections.changed', { connections: state.connections });
       return {};
     },
-    'connections.test': (draft) => ({ hops: hopsFor(draft) }),
+    'connections.test'({ testId, ...draft }) {
+      const hops = hopsFor(draft);
+      if (testId !== undefined) {
+        for (const hop of hops) {
+          emit('connections.hop', { testId, hop: { ...hop, state: 'running', message: '', durationMs: 0 } });
+          emit('connections.hop', { testId, hop });
+        }
+      }
+      return { hops };
+    },
+    'connections.cancelTest': () => ({}),
     'tasks.list': () => ({ tasks: state.tasks }),
-    'tasks.create'({ name, sourceId, targetId }) {
+    'tasks.history': ({ id }) => ({ joins: (taskOf(id), state.joins?.[id] ?? []) }),
+    'tasks.create'({ name, sourceId, targetId, start }) {
       connectionOf(sourceId);
       connectionOf(targetId);
       const task: TaskView = {
@@ -142,14 +157,19 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
         targetId,
         desired: 'running',
         createdAt: now(),
+        ...(start === undefined ? {} : { start: startPointSchema.parse(start) }),
       };
       const answer = putTask(task);
       usersChanged();
       return answer;
     },
     'tasks.pause': ({ id }) => putTask({ ...taskOf(id), desired: 'paused', pausedAt: now() }),
-    'tasks.resume'({ id }) {
-      const task: TaskView = { ...taskOf(id), desired: 'running' };
+    'tasks.resume'({ id, mayLoad }) {
+      const task: TaskView = {
+        ...taskOf(id),
+        desired: 'running',
+        ...(mayLoad ? { start: { kind: 'copy', mayLoad } } : {}),
+      };
       delete task.pausedAt;
       return putTask(task);
     },
@@ -165,8 +185,8 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
     'lab.stop': () => setLab({ state: 'stopping' }),
     'lab.remove': () => setLab({ state: 'absent' }),
     'drill.get': () => ({ drill: state.drill }),
-    'drill.start': () =>
-      setDrill({ state: 'running', steps: [{ title: 'Start the source and the target', state: 'running' }] }),
+    'drill.start': ({ wal = 'nats' }) =>
+      setDrill({ state: 'running', wal, steps: [{ title: 'Start the source and the target', state: 'running' }] }),
     'drill.cancel': () => setDrill({ state: 'done', steps: state.drill.steps }),
   };
 
@@ -273,6 +293,9 @@ function hopsFor({ milvus, etcd, wal }: ConnectionDraft): Hop[] {
   if (wal !== undefined) {
     hops.push(hop('log', wal.kind === 'kafka' ? 'Kafka 3.9.1, 3 brokers.' : 'NATS 2.10, JetStream on.', 22));
     hops.push(hop('channels', '16 channels begin with by-dev.', 47));
+  }
+  if (milvus !== undefined && etcd !== undefined && wal !== undefined) {
+    hops.push(hop('rows', 'Rows can be read (shop.orders: 1204300 rows).', 63));
   }
   return hops;
 }

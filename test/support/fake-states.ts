@@ -1,5 +1,5 @@
 /** States of a fake core to look at and to test with: a full house, an empty one, one in trouble. */
-import type { ConnectionView, DrillView, TaskView } from '../../shared/contract/procedures.ts';
+import type { ConnectionView, DrillView, JoinRecord, TaskView } from '../../shared/contract/procedures.ts';
 import { errorData, type FakeClient, type FakeState } from './fake-client.ts';
 
 type Status = NonNullable<TaskView['status']>;
@@ -130,6 +130,18 @@ export function calmState(): FakeState {
   };
 }
 
+/** The lab runs and nothing is protected yet. */
+export function labState(): FakeState {
+  return {
+    ...emptyState(),
+    connections: [
+      cluster('lab-source', 'Lab source', { isLab: true }),
+      cluster('lab-target', 'Lab target', { isLab: true, etcd: undefined, wal: undefined, canBeSource: false }),
+    ],
+    lab: { state: 'running', sourceId: 'lab-source', targetId: 'lab-target' },
+  };
+}
+
 /** As calm, but the target of "orders" refuses writes and one collection has failed. */
 export function troubledState(): FakeState {
   const state = calmState();
@@ -167,6 +179,40 @@ export function troubledState(): FakeState {
           },
         },
   );
+  return state;
+}
+
+const joinOf = (collectionId: string, collection: string, rows: number): JoinRecord => ({
+  collectionId,
+  database: 'shop',
+  collection,
+  rowsCopied: String(rows),
+  sourceDoubles: '0',
+  copyBegan: Date.now() - 12 * MINUTE_MS,
+  copyEnded: Date.now() - 4 * MINUTE_MS,
+  joined: Date.now() - 3 * MINUTE_MS,
+  shards: [0, 1].map((shard) => ({
+    vchannel: `by-dev-rootcoord-dml_${String(shard)}_${collectionId}v${String(shard)}`,
+    copyStart: '1204',
+    copyEnd: '5310',
+    joinedAt: '5322',
+    joinedTick: '470658248950677509',
+  })),
+});
+
+/** As calm, but "orders" is being copied: one collection is through, one has not been counted yet. */
+export function copyingState(): FakeState {
+  const state = calmState();
+  state.tasks = state.tasks.map((one) => {
+    if (one.id !== 'orders' || one.status === undefined) return one;
+    const collections = one.status.collections.slice(0, 4).map((entry, index): Collection => {
+      if (index === 0) return { ...entry, state: 'replaying' };
+      const copy = { rowsCopied: 31_000 * index, sourceDoubles: 0, ...(index === 3 ? {} : { rowsTotal: 100_000 }) };
+      return { ...entry, state: 'copying', confirmedMs: 0, rowsWritten: copy.rowsCopied, copy };
+    });
+    return { ...one, status: { ...one.status, state: 'copying', collections } };
+  });
+  state.joins = { orders: [joinOf('44810', 'orders', 1_204_300), joinOf('44811', 'order_items', 602_150)] };
   return state;
 }
 

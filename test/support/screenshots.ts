@@ -23,6 +23,7 @@ interface Shot {
   /** After the page is there. */
   readonly then?: (page: Page) => Promise<void>;
   readonly width?: number;
+  readonly height?: number;
 }
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
@@ -68,6 +69,18 @@ const SHOTS: readonly Shot[] = [
       await page.getByLabel('standby').check();
       await button(page, 'Next').click();
       await button(page, 'Next').click();
+      await button(page, 'Next').click();
+    },
+  },
+  {
+    name: 'wizard-start',
+    state: 'calm',
+    path: '/protections/new',
+    then: async (page) => {
+      await page.getByLabel('orders-prod').check();
+      await button(page, 'Next').click();
+      await page.getByLabel('standby').check();
+      await button(page, 'Next').click();
     },
   },
   { name: 'clusters', state: 'calm', path: '/clusters' },
@@ -95,6 +108,24 @@ const SHOTS: readonly Shot[] = [
     then: (page) => button(page, 'Save').click(),
   },
   { name: 'cluster-zh-hant', state: 'calm', path: '/cluster/orders-prod', language: 'zh-Hant' },
+  { name: 'protection-copying', state: 'copying', path: '/protection/orders' },
+  ...(
+    ['overview:/', 'protections:/protections', 'protection:/protection/orders', 'cluster:/cluster/orders-prod'] as const
+  ).map((page): Shot => {
+    const [name = '', path = ''] = page.split(':');
+    return { name: `small-${name}`, state: 'troubled', path, width: 900, height: 600 };
+  }),
+  { name: 'small-lab', state: 'drilled', path: '/lab', width: 900, height: 600, language: 'zh-Hant', theme: 'dark' },
+  {
+    name: 'protections-marked-dark',
+    state: 'calm',
+    path: '/protections',
+    theme: 'dark',
+    then: async (page) => {
+      await page.getByRole('checkbox', { name: 'Select orders' }).check();
+      await button(page, 'View').click();
+    },
+  },
   { name: 'lab', state: 'empty', path: '/lab' },
   { name: 'lab-drilling', state: 'drilling', path: '/lab' },
   { name: 'lab-drilled-dark', state: 'drilled', path: '/lab', theme: 'dark' },
@@ -131,7 +162,7 @@ let failedCount = 0;
 try {
   for (const shot of SHOTS.filter(({ name }) => name.includes(part))) {
     const page = await browser.newPage({
-      viewport: { width: shot.width ?? 1280, height: 800 },
+      viewport: { width: shot.width ?? 1280, height: shot.height ?? 800 },
       deviceScaleFactor: 1,
       colorScheme: shot.theme ?? 'light',
       locale: 'en-US',

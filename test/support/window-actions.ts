@@ -80,6 +80,8 @@ export async function createProtection(
   await button(page, 'Next').click();
   await page.getByRole('radio', { name: input.target }).check();
   await button(page, 'Next').click();
+  // What the wizard proposes: a copy where the source's rows can be read.
+  await button(page, 'Next').click();
   await page.getByRole('textbox', { name: 'Name' }).fill(input.name);
   await button(page, 'Next').click();
   await button(page, 'Create protection').click();
@@ -113,8 +115,10 @@ export interface ProtectionLine {
 export async function readProtection(page: Page, name: string): Promise<ProtectionLine> {
   if ((await page.getByRole('columnheader', { name: 'Rows written' }).count()) === 0)
     await openPlace(page, 'Protections');
-  const cells = page.getByRole('row', { name }).getByRole('cell');
-  const texts = await cells.allInnerTexts();
-  const digits = (texts[6] ?? '').replaceAll(/\D/g, '');
-  return { state: (texts[2] ?? '').trim(), rowsWritten: digits === '' ? undefined : Number(digits) };
+  const headings = await page.getByRole('columnheader').allInnerTexts();
+  const texts = await page.getByRole('row', { name }).first().getByRole('cell').allInnerTexts();
+  const under = (heading: string): string =>
+    (texts[headings.findIndex((text) => text.trim().startsWith(heading))] ?? '').trim();
+  const digits = under('Rows written').replaceAll(/\D/g, '');
+  return { state: under('State'), rowsWritten: digits === '' ? undefined : Number(digits) };
 }

@@ -10,7 +10,7 @@ import 'element-plus/theme-chalk/el-input.css';
 import 'element-plus/theme-chalk/el-input-number.css';
 import 'element-plus/theme-chalk/el-option.css';
 import 'element-plus/theme-chalk/el-overlay.css';
-import 'element-plus/theme-chalk/el-pagination.css';
+import 'element-plus/theme-chalk/el-popover.css';
 import 'element-plus/theme-chalk/el-popper.css';
 import 'element-plus/theme-chalk/el-progress.css';
 import 'element-plus/theme-chalk/el-scrollbar.css';

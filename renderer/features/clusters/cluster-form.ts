@@ -218,14 +218,3 @@ export function problemsOf({ name, milvus, etcd, log }: ClusterForm): FormProble
   }
   return problems;
 }
-
-/** The parts are tested apart, so that each answer is shown as it comes. */
-export function testDrafts(draft: ConnectionDraft): ConnectionDraft[] {
-  const { milvus, etcd, wal, ...rest } = draft;
-  const drafts: ConnectionDraft[] = [];
-  if (milvus !== undefined) drafts.push({ ...rest, milvus });
-  if (etcd !== undefined || wal !== undefined) {
-    drafts.push({ ...rest, ...(etcd === undefined ? {} : { etcd }), ...(wal === undefined ? {} : { wal }) });
-  }
-  return drafts;
-}

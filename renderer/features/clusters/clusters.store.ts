@@ -1,7 +1,7 @@
 /** The clusters (connections of the core). Secrets never come here but from the keyboard. */
 import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
-import type { ConnectionDraft, ConnectionView, Hop } from '../../../shared/contract/procedures.ts';
+import type { ConnectionDraft, ConnectionView, EventPayload, Hop } from '../../../shared/contract/procedures.ts';
 import { useClient } from '../../app/client.ts';
 import { createLatest, type LoadState } from '../../app/latest.ts';
 import { useLink } from '../../app/link.store.ts';
@@ -58,8 +58,14 @@ export const useClusters = defineStore('clusters', () => {
       latest.supersede();
       take(clusters.value.filter((cluster) => cluster.id !== id));
     },
-    async test(draft: ConnectionDraft): Promise<readonly Hop[]> {
-      return (await client.call('connections.test', draft)).hops;
+    /** @param testId the window's own choice: each hop comes to `onHop` with it. */
+    async test(draft: ConnectionDraft, testId: string): Promise<readonly Hop[]> {
+      return (await client.call('connections.test', { ...draft, testId })).hops;
+    },
+    onHop: (listener: (payload: EventPayload<'connections.hop'>) => void): (() => void) =>
+      client.on('connections.hop', listener),
+    async cancelTest(testId: string): Promise<void> {
+      await client.call('connections.cancelTest', { testId });
     },
   };
 });

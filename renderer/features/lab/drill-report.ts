@@ -21,6 +21,8 @@ export interface ShownReport {
   /** Why it did not end equal. */
   readonly failure: string | undefined;
   readonly rowsWritten: number;
+  /** By the copy that precedes following; `undefined`: it did not get so far, or a report of an earlier version. */
+  readonly copied: { readonly rows: number; readonly collections: number } | undefined;
   readonly operations: number;
   readonly lag: { readonly p50: number; readonly p99: number } | undefined;
   readonly rowsPerSecond: number | undefined;
@@ -45,6 +47,7 @@ export function readReport(report: Json): ShownReport {
     isEqual: report['equal'] === true,
     failure: textOf(report['failure']),
     rowsWritten: numberOf(objectOf(report['rows'])['written']) ?? 0,
+    copied: readCopy(objectOf(report['copy'])),
     operations: numberOf(objectOf(report['operations'])['total']) ?? 0,
     lag: p50 === undefined || p99 === undefined ? undefined : { p50, p99 },
     rowsPerSecond: numberOf(report['rowsPerSecond']),
@@ -56,6 +59,11 @@ export function readReport(report: Json): ShownReport {
       return { name: textOf(phase['name']) ?? '', durationMs: numberOf(phase['durationMs']) ?? 0 };
     }),
   };
+}
+
+function readCopy(copy: Json): ShownReport['copied'] {
+  const [rows, collections] = [numberOf(copy['rows']), numberOf(copy['collectionsJoined'])];
+  return rows === undefined || collections === undefined ? undefined : { rows, collections };
 }
 
 function readCollection(value: Json): ReportCollection {

@@ -1,7 +1,7 @@
 /** The embedded lab and its drill. */
 import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
-import type { DrillView, LabView } from '../../../shared/contract/procedures.ts';
+import type { DrillView, LabView, ProcedureInput } from '../../../shared/contract/procedures.ts';
 import { useClient } from '../../app/client.ts';
 import { createLatest, type LoadState } from '../../app/latest.ts';
 import { useLink } from '../../app/link.store.ts';
@@ -74,7 +74,7 @@ export const useLab = defineStore('lab', () => {
     start: () => orderLab('lab.start'),
     stop: () => orderLab('lab.stop'),
     remove: () => orderLab('lab.remove'),
-    startDrill: (rows: number, seconds: number) => orderDrill(() => client.call('drill.start', { rows, seconds })),
+    startDrill: (input: ProcedureInput<'drill.start'>) => orderDrill(() => client.call('drill.start', input)),
     cancelDrill: () => orderDrill(() => client.call('drill.cancel', {})),
   };
 });

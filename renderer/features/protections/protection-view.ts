@@ -95,8 +95,15 @@ function stateOf({ desired, status }: TaskView, memory: Memory | undefined, rpoM
   if (desired === 'paused') return 'paused';
   if (status === undefined) return 'initializing';
   if (status.state === 'following' && rpoMs !== undefined && rpoMs < IDLE_RPO_MS_MAX && isStill(memory)) return 'idle';
+  const way = status.state === 'following' ? wayOf(status.collections) : undefined;
+  if (way !== undefined) return way;
   // Resumed a moment ago: the last status is of before.
   return status.state === 'paused' ? 'initializing' : status.state;
+}
+
+/** A protection follows only once every collection does. */
+function wayOf(collections: readonly Collection[]): 'copying' | 'replaying' | undefined {
+  return (['copying', 'replaying'] as const).find((way) => collections.some(({ state }) => state === way));
 }
 
 function isStill(memory: Memory | undefined): boolean {
@@ -158,3 +165,41 @@ export const collectionStateOf = ({ state }: Collection, protection: ShownState)
   if (protection === 'paused') return 'paused';
   return state === 'following' && protection === 'idle' ? 'idle' : state;
 };
+
+export interface CopyProgress {
+  readonly copied: number;
+  /** `undefined`: not everything has been counted. */
+  readonly total: number | undefined;
+}
+
+/** How far the copies under way are; `undefined`: there is none. */
+export function copyProgress(collections: readonly Collection[]): CopyProgress | undefined {
+  const copies = collections.flatMap(({ state, copy }) => (state === 'copying' && copy !== undefined ? [copy] : []));
+  if (copies.length === 0) return undefined;
+  let total: number | undefined = 0;
+  for (const { rowsCopied, rowsTotal, sourceDoubles } of copies) {
+    // What shares its key with another row is not copied twice.
+    if (rowsTotal === undefined) total = undefined;
+    else if (total !== undefined) total += Math.max(rowsCopied, rowsTotal - sourceDoubles);
+  }
+  return { copied: copies.reduce((sum, { rowsCopied }) => sum + rowsCopied, 0), total };
+}
+
+/** From 0 to 99: all is said when it is over. `undefined`: not known, and never made up. */
+export function percentOf({ copied, total }: CopyProgress): number | undefined {
+  if (total === undefined || total === 0) return undefined;
+  return Math.min(99, Math.floor((copied / total) * 100));
+}
+
+/** A copy waits for what is not loaded on the source, and may be allowed to load it. */
+export function canAllowLoading({ desired, origin, start, status }: TaskView): boolean {
+  if (status === undefined || desired === 'paused' || origin === 'file') return false;
+  if (start?.kind !== 'copy' || start.mayLoad) return false;
+  return [status, ...status.collections].some(({ trouble }) => trouble?.error.code === 'notReadable');
+}
+
+/** Something in it stopped and goes on only when a person resumes it. */
+export function needsPerson({ desired, status }: TaskView): boolean {
+  if (status === undefined || desired === 'paused') return false;
+  return [status, ...status.collections].some(({ state }) => state === 'held' || state === 'failed');
+}

@@ -1,7 +1,7 @@
 /** The protections (tasks of the core), live. */
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { ProcedureInput, TaskView } from '../../../shared/contract/procedures.ts';
+import type { JoinRecord, ProcedureInput, TaskView } from '../../../shared/contract/procedures.ts';
 import { useClient } from '../../app/client.ts';
 import { useClock } from '../../app/clock.store.ts';
 import { createLatest, type LoadState } from '../../app/latest.ts';
@@ -78,11 +78,19 @@ export const useProtections = defineStore('protections', () => {
       put(task);
       return task;
     },
+    /** The newest first. */
+    async history(id: string): Promise<readonly JoinRecord[]> {
+      return (await client.call('tasks.history', { id })).joins;
+    },
     async pause(id: string): Promise<void> {
       put((await client.call('tasks.pause', { id })).task);
     },
     async resume(id: string): Promise<void> {
       put((await client.call('tasks.resume', { id })).task);
+    },
+    /** As `resume`, and from now on its copies may load what is not loaded on the source. */
+    async resumeLoading(id: string): Promise<void> {
+      put((await client.call('tasks.resume', { id, mayLoad: true })).task);
     },
     async remove(id: string): Promise<void> {
       await client.call('tasks.remove', { id });

@@ -1,13 +1,15 @@
-/** The window on a fake core, for looking at it: `?state=calm|troubled|empty|crowded|drilling|drilled|unreachable|lost`. */
+/** The window on a fake core, for looking at it: `?state=calm|troubled|copying|empty|crowded|drilling|labRunning|drilled|unreachable|lost`. */
 import '../../../renderer/app/polyfills.ts';
 import { startWindow } from '../../../renderer/app/start-window.ts';
 import { createFakeClient, errorData, type FakeState } from '../fake-client.ts';
 import {
   calmState,
+  copyingState,
   crowdedState,
   DONE_DRILL,
   emptyState,
   keepMoving,
+  labState,
   RUNNING_DRILL,
   troubledState,
 } from '../fake-states.ts';
@@ -16,12 +18,14 @@ const STATES: Readonly<Record<string, () => FakeState>> = {
   calm: calmState,
   troubled: troubledState,
   empty: emptyState,
+  copying: copyingState,
   crowded: () => crowdedState(1500),
   drilling: () => ({
     ...calmState(),
     lab: { state: 'starting', progress: { message: 'Downloading Milvus: 148 of 310 MB', fraction: 0.48 } },
     drill: RUNNING_DRILL,
   }),
+  labRunning: labState,
   drilled: () => ({ ...calmState(), lab: { state: 'running' }, drill: DONE_DRILL }),
   labFailed: () => ({
     ...emptyState(),

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { problemsOf, testDrafts, toDraft, toForm } from '../../../renderer/features/clusters/cluster-form.ts';
-import { createHopTest } from '../../../renderer/features/clusters/hop-test.ts';
-import { connectionDraftSchema, type ConnectionDraft, type Hop } from '../../../shared/contract/procedures.ts';
+import { problemsOf, toDraft, toForm } from '../../../renderer/features/clusters/cluster-form.ts';
+import { connectionDraftSchema } from '../../../shared/contract/procedures.ts';
 import { cluster } from '../../support/fake-states.ts';
 
 describe('a cluster that is edited', () => {
@@ -66,48 +65,5 @@ describe('a cluster that is edited', () => {
     form.log.addresses = 'nats://a:4222';
     form.milvus.address = 'not an address';
     expect(problemsOf(form)).toEqual([{ part: 'milvus', field: 'address', problem: 'address' }]);
-  });
-});
-
-describe('a connection test', () => {
-  const draft: ConnectionDraft = {
-    name: 'a',
-    milvus: { address: 'a:19530' },
-    etcd: { endpoints: ['a:2379'] },
-    wal: { kind: 'nats', servers: ['a:4222'] },
-  };
-  const ok = (hop: Hop['hop']): Hop => ({ hop, state: 'ok', message: 'found', durationMs: 1 });
-
-  it('asks for source and target apart', () => {
-    expect(testDrafts(draft).map((part) => Object.keys(part).sort())).toEqual([
-      ['milvus', 'name'],
-      ['etcd', 'name', 'wal'],
-    ]);
-  });
-
-  it('shows what runs, and each answer as it comes', async () => {
-    const answers: ((hops: Hop[]) => void)[] = [];
-    const { hops, run } = createHopTest(() => new Promise<readonly Hop[]>((resolve) => answers.push(resolve)));
-    const done = run(draft);
-    expect(hops.value.map(({ hop, state }) => `${hop} ${state}`)).toEqual(
-      ['milvus', 'writes', 'etcd', 'catalog', 'log', 'channels'].map((hop) => `${hop} running`),
-    );
-    answers[0]?.([ok('milvus'), ok('writes')]);
-    await Promise.resolve();
-    await Promise.resolve();
-    expect(hops.value.map(({ state }) => state)).toEqual(['ok', 'ok', 'running', 'running', 'running', 'running']);
-    answers[1]?.([ok('etcd'), ok('catalog'), ok('log'), ok('channels')]);
-    await done;
-    expect(hops.value.every(({ state }) => state === 'ok')).toBe(true);
-  });
-
-  it('drops the answers of a run that was superseded', async () => {
-    const answers: ((hops: Hop[]) => void)[] = [];
-    const { hops, run, clear } = createHopTest(() => new Promise<readonly Hop[]>((resolve) => answers.push(resolve)));
-    const done = run({ name: 'a', milvus: { address: 'a:19530' } });
-    clear();
-    answers[0]?.([ok('milvus')]);
-    await done;
-    expect(hops.value).toEqual([]);
   });
 });

@@ -26,12 +26,16 @@ export interface MountedWindow {
   readonly press: (name: string) => Promise<void>;
 }
 
+/** The one of the test before: windows hear the document's keys, and would all follow them. */
+let previous: VueWrapper | undefined;
+
 /** The whole window at one address. */
 export async function mountWindow(
   client: ContractClient,
   path: string,
   language: Language = 'en',
 ): Promise<MountedWindow> {
+  previous?.unmount();
   localStorage.clear();
   document.body.innerHTML = '';
   const router = createWindowRouter(createMemoryHistory());
@@ -45,6 +49,7 @@ export async function mountWindow(
       provide: { [clientKey as symbol]: withLineErrors(client) },
     },
   });
+  previous = window;
   await flushPromises();
   const text = (): string => document.body.textContent.replace(/\s+/g, ' ');
   return {

@@ -4,6 +4,8 @@ import {
   remember,
   sampleOf,
   type Memory,
+  copyProgress,
+  percentOf,
 } from '../../../renderer/features/protections/protection-view.ts';
 import { summaryOf } from '../../../renderer/features/overview/summary.ts';
 import { collection, status, task } from '../../support/fake-states.ts';
@@ -102,5 +104,33 @@ describe('all protections in one sentence', () => {
     const found = summaryOf([shown({ status: at(NOW, 1) }), paused, failed]);
     expect(found).toMatchObject({ kind: 'attention', total: 3, followingCount: 1 });
     expect(found?.worst).toBe(failed);
+  });
+});
+
+it('follows only once every collection does', () => {
+  const following = at(NOW, 1);
+  const with_ = (state: 'copying' | 'replaying'): string =>
+    shown({ status: { ...following, collections: [...following.collections, collection('9', 'z', { state })] } }).state;
+  expect(with_('copying')).toBe('copying');
+  expect(with_('replaying')).toBe('replaying');
+});
+
+describe('a copy', () => {
+  const copying = (rowsCopied: number, rowsTotal?: number, sourceDoubles = 0) =>
+    collection('1', 'a', {
+      state: 'copying',
+      copy: { rowsCopied, sourceDoubles, ...(rowsTotal === undefined ? {} : { rowsTotal }) },
+    });
+
+  it('is as far as its rows are, without those that share a key', () => {
+    const progress = copyProgress([copying(30, 110, 10), copying(20, 100), collection('2', 'b')]);
+    expect(progress).toEqual({ copied: 50, total: 200 });
+    expect(percentOf(progress!)).toBe(25);
+  });
+
+  it('has no share while something has not been counted, and is not done before it is over', () => {
+    expect(percentOf(copyProgress([copying(30), copying(20, 100)])!)).toBeUndefined();
+    expect(percentOf(copyProgress([copying(100, 90)])!)).toBe(99);
+    expect(copyProgress([collection('2', 'b')])).toBeUndefined();
   });
 });

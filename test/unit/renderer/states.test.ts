@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createTexts, LANGUAGES } from '../../../renderer/app/i18n/index.ts';
 import StateTag from '../../../renderer/ui/StateTag.vue';
 import { STATE_LOOKS, STATES_BY_WEIGHT, worstOf, type ShownState } from '../../../renderer/ui/states.ts';
-import { taskStateSchema } from '../../../shared/contract/procedures.ts';
+import { taskStateSchema } from '../../../shared/model/task-status.ts';
 
 const ALL: ShownState[] = [...taskStateSchema.options, 'idle'];
 

@@ -141,7 +141,7 @@ describe('the lab', () => {
     const { client, run } = started(emptyState());
     const store = run(useLab);
     client.failNext('drill.start', new ContractError(errorData('conflict', 'config', 'A drill is running already.')));
-    await expect(store.startDrill(100, 0)).rejects.toThrow('A drill is running already.');
+    await expect(store.startDrill({ rows: 100, seconds: 0 })).rejects.toThrow('A drill is running already.');
   });
 });
 

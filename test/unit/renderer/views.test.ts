@@ -1,10 +1,12 @@
 import { flushPromises } from '@vue/test-utils';
 import { expect, it } from 'vitest';
+import { useTheme } from '../../../renderer/app/theme.ts';
 import { useProblems } from '../../../renderer/app/problems.store.ts';
 import { ContractError } from '../../../shared/contract/client.ts';
 import { createFakeClient, errorData } from '../../support/fake-client.ts';
 import {
   calmState,
+  copyingState,
   crowdedState,
   DONE_DRILL,
   emptyState,
@@ -76,6 +78,26 @@ it('offers to go on where a collection waits for a person', async () => {
   expect(client.calls.at(-1)).toEqual({ name: 'tasks.resume', input: { id: 'orders' } });
 });
 
+it('offers to load what a copy cannot read, once', async () => {
+  const state = calmState();
+  const [first, ...others] = state.tasks;
+  const trouble = {
+    error: errorData('notReadable', 'source', 'shop.orders is not loaded on the source.'),
+    hint: 'Load it.',
+    since: Date.now(),
+  };
+  const collections = first!.status!.collections.map((one, index) =>
+    index === 0 ? { ...one, state: 'held' as const, trouble } : one,
+  );
+  const status = { ...first!.status!, state: 'held' as const, collections };
+  state.tasks = [{ ...first!, start: { kind: 'copy', mayLoad: false }, status }, ...others];
+  const client = createFakeClient(state);
+  const { press, text } = await mountWindow(client, '/protection/orders');
+  await press('Load them for the copy');
+  expect(client.calls.at(-1)).toEqual({ name: 'tasks.resume', input: { id: 'orders', mayLoad: true } });
+  expect(text()).not.toContain('Load them for the copy');
+});
+
 it('asks before it deletes, naming what is kept', async () => {
   const client = createFakeClient(calmState());
   const { text, press, router } = await mountWindow(client, '/protection/orders');
@@ -101,13 +123,14 @@ it('shows why the core refused to pause', async () => {
   expect(text()).not.toContain('The disk is full.');
 });
 
-it('leads from source to target to name to a plain summary, and creates', async () => {
+it('leads from source to target, start and name to a plain summary, and creates', async () => {
   const client = createFakeClient(calmState());
   const { window, text, press, router } = await mountWindow(client, '/protections/new');
   await window.find('input[value="orders-prod"]').setValue(true);
   await press('Next');
   expect(text()).toContain('Is the source already.');
   await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
   await press('Next');
   await press('Next');
   expect(text()).toContain('It creates the collections on archive');
@@ -129,10 +152,11 @@ it('opens a collection to its error with the advice', async () => {
   expect(text()).toContain('Compare the schema and settings of the collection on both sides, then resume.');
 });
 
-it('shows hundreds of collections in pages', async () => {
+it('makes of hundreds of collections only those in sight, and says how many there are', async () => {
   const { window, text } = await mountWindow(createFakeClient(crowdedState(450)), '/protection/orders');
   expect(text()).toContain('450 collections');
-  expect(window.findAll('tr.opens')).toHaveLength(100);
+  expect(window.findAll('tr.opens').length).toBeLessThan(60);
+  expect(window.find('table').attributes('aria-rowcount')).toBe('451');
 });
 
 it('refuses to remove a cluster that is used, naming the users', async () => {
@@ -149,6 +173,152 @@ it('shows each hop of a connection test with its sentence', async () => {
   expect(text()).toContain('Milvus 2.3.5, signed in as root.');
   expect(text()).toContain('16 channels begin with by-dev.');
   expect(text()).toContain('Everything that was tested works.');
+});
+
+it('shows what the core refuses at the field that it is about, goes there, and says it as a sentence', async () => {
+  const client = createFakeClient(calmState());
+  const { window, text, press } = await mountWindow(client, '/cluster/orders-prod');
+  const refusal = errorData('invalidInput', 'config', 'The port of the broker is missing.', 'Add it.');
+  client.failNext('connections.save', new ContractError({ ...refusal, context: { field: 'wal.brokers[0]' } }));
+  await press('Save');
+  const field = window.find('[data-field="log.addresses"]');
+  expect(field.text()).toContain('The port of the broker is missing.');
+  const input = field.find('input');
+  expect(input.attributes('aria-invalid')).toBe('true');
+  expect(document.activeElement).toBe(input.element);
+  expect(window.find('[role="alert"]').text()).toContain('Add it.');
+  await input.setValue('kafka:9092');
+  expect(field.text()).not.toContain('The port of the broker is missing.');
+  expect(text()).toContain('Add it.');
+});
+
+it('leads back to the step of the wizard that the core refuses', async () => {
+  const client = createFakeClient(calmState());
+  const { window, text, press } = await mountWindow(client, '/protections/new');
+  await window.find('input[value="orders-prod"]').setValue(true);
+  await press('Next');
+  await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
+  await press('Next');
+  await press('Next');
+  const refusal = errorData('invalidInput', 'config', 'A protection of this name is there already.', 'Choose another.');
+  client.failNext('tasks.create', new ContractError({ ...refusal, context: { field: 'name' } }));
+  await press('Create protection');
+  expect(text()).toContain('What is it called?');
+  expect(text()).toContain('A protection of this name is there already.');
+  await press('Next');
+  expect(text()).not.toContain('A protection of this name is there already.');
+});
+
+it('proposes a copy where the rows of the source can be read, and says what will happen', async () => {
+  const client = createFakeClient(calmState());
+  const { window, text, press } = await mountWindow(client, '/protections/new');
+  await window.find('input[value="orders-prod"]').setValue(true);
+  await press('Next');
+  await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
+  expect(window.find<HTMLInputElement>('input[value="copy"]').element.checked).toBe(true);
+  await window.find('input[type="checkbox"]').setValue(true);
+  await press('Next');
+  await press('Next');
+  expect(text()).toContain('It copies every row that is there now');
+  expect(text()).toContain('Collections of orders-prod that are not loaded are loaded for the copy');
+  await press('Create protection');
+  const { input } = client.calls.find(({ name }) => name === 'tasks.create')!;
+  expect(input).toMatchObject({ start: { kind: 'copy', mayLoad: true } });
+});
+
+it('offers no copy of a source whose rows cannot be read, and asks for a time that has passed', async () => {
+  const client = createFakeClient(calmState());
+  const { window, text, press } = await mountWindow(client, '/protections/new');
+  await window.find('input[value="analytics"]').setValue(true);
+  await press('Next');
+  await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
+  expect(window.find('input[value="copy"]').attributes('disabled')).toBeDefined();
+  expect(text()).toContain('The address of the source’s Milvus is not known');
+  expect(window.find<HTMLInputElement>('input[value="creation"]').element.checked).toBe(true);
+  await window.find('input[value="time"]').setValue(true);
+  const next = () => window.find<HTMLButtonElement>('button.next').element;
+  expect(next().disabled).toBe(true);
+  await window.find('input[type="datetime-local"]').setValue('2999-01-01T00:00');
+  expect(text()).toContain('Choose a time that has passed.');
+  expect(next().disabled).toBe(true);
+  await window.find('input[type="datetime-local"]').setValue('2026-01-02T03:04');
+  await press('Next');
+  await press('Next');
+  expect(text()).toContain('It begins with the changes of Jan 2, 2026');
+  await press('Create protection');
+  const { input } = client.calls.find(({ name }) => name === 'tasks.create')!;
+  expect(input).toMatchObject({ start: { kind: 'time', unixMs: new Date('2026-01-02T03:04').getTime() } });
+});
+
+it('says how many rows are copied, and keeps what a copy has shown', async () => {
+  const client = createFakeClient(copyingState());
+  const { window, text } = await mountWindow(client, '/protection/orders');
+  expect(text()).toContain('186,000 rows so far.');
+  const history = window.find('section[aria-label="Collections that were copied and joined to the log"]');
+  expect(history.text()).toContain('shop.orders');
+  expect(history.text()).toContain('1,204,300');
+  await history.find('tr.row').trigger('click');
+  expect(history.text()).toContain('by-dev-rootcoord-dml_0_44811v0');
+  expect(history.text()).toContain('470658248950677509');
+});
+
+it('pauses everything at once, says so, and takes it back', async () => {
+  const client = createFakeClient(calmState());
+  const { text, press } = await mountWindow(client, '/protections');
+  await press('Pause all (2)');
+  expect(client.state.tasks.map(({ desired }) => desired)).toEqual(['paused', 'paused', 'paused']);
+  expect(text()).toContain('2 protections were paused.');
+  await press('Undo');
+  // The one that was paused before stays so.
+  expect(client.state.tasks.map(({ desired }) => desired)).toEqual(['running', 'running', 'paused']);
+});
+
+it('pauses those that are marked with the keyboard, and no others', async () => {
+  const client = createFakeClient(calmState());
+  const { window, press } = await mountWindow(client, '/protections');
+  const row = window.findAll('tr.row').find((one) => one.text().includes('media library'))!;
+  await row.trigger('focus');
+  await row.trigger('keydown', { key: ' ' });
+  await press('Pause (1)');
+  expect(client.state.tasks.filter(({ desired }) => desired === 'paused').map(({ id }) => id)).toEqual([
+    'media',
+    'nightly',
+  ]);
+});
+
+it('offers neither pause nor deletion of what was begun from a file', async () => {
+  const state = calmState();
+  state.tasks = state.tasks.map((one) => ({ ...one, origin: 'file' as const }));
+  const { text } = await mountWindow(createFakeClient(state), '/protections');
+  expect(text()).toContain('From a file');
+  expect(document.querySelector('[aria-label="Pause orders"], [aria-label="Delete orders"]')).toBeNull();
+  expect(text()).not.toContain('Pause all');
+});
+
+it('gives the bars of the browser the colour of the theme', async () => {
+  const { window } = await mountWindow(createFakeClient(calmState()), '/');
+  const color = (): string => document.querySelector<HTMLMetaElement>('meta[name="theme-color"]')!.content;
+  useTheme(window.vm.$pinia).choose('light');
+  await flushPromises();
+  const light = color();
+  useTheme(window.vm.$pinia).choose('dark');
+  await flushPromises();
+  expect([light, color()]).toEqual(['#ffffff', '#1a1d24']);
+});
+
+it('asks for the log of a drill, and shows in its place why it cannot run', async () => {
+  const client = createFakeClient(emptyState());
+  const { text, press } = await mountWindow(client, '/lab');
+  client.failNext(
+    'drill.start',
+    new ContractError(errorData('prerequisiteMissing', 'lab', 'Kafka needs Java, which is missing.', 'Install Java.')),
+  );
+  await press('Run the drill');
+  expect(client.calls.at(-1)).toEqual({ name: 'drill.start', input: { rows: 20_000, seconds: 20, wal: 'nats' } });
+  expect(text()).toContain('Kafka needs Java, which is missing.');
 });
 
 it('shows a drill step by step, and its report', async () => {
