@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DESKTOP_COMMAND } from '../../shared/contract/desktop.ts';
 import { toReplicationError } from '../../shared/model/replication-error.ts';
 import type { DesktopOptions } from './commands/desktop.ts';
-import { bench, type BenchOptions } from './commands/bench.ts';
+import type { BenchOptions } from './commands/bench.ts';
 import type { DrillOptions } from './commands/drill.ts';
 import type { ServeOptions } from './commands/serve.ts';
 
@@ -108,8 +108,12 @@ program
   .option('--json <file>', 'write the figures to this file')
   .addOption(new Option('--wal <kind>', "the source's log").choices(['nats', 'kafka']).default('nats'))
   .option('--seconds <seconds>', 'how long to measure', wholeNumber, 60)
+  .option('--shell', 'with the desktop window around the core, or not at all (default: where it can be had)')
+  .option('--no-shell', 'the core alone')
+  .addOption(new Option('--electron <program>').hideHelp())
   .addOption(logLevel)
   .action(async (options: BenchOptions) => {
+    const { bench } = await import('./commands/bench.ts');
     process.exitCode = await bench(options, stopping.signal, print);
   });
 

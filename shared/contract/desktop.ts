@@ -5,17 +5,27 @@
  * The shell starts the core with the argument `desktop`, sends `start`, and calls once it has heard `started`. The core
  * ends in order when it is sent `stop` or when the channel closes.
  */
+import { z } from 'zod';
+import type { Immutable } from '../immutable.ts';
 import type { ContractAnswer, LinkState } from './client.ts';
 import type { ContractErrorData } from './procedures.ts';
 
 /** Starts the core as the shell's child; the core's first argument. */
 export const DESKTOP_COMMAND = 'desktop';
 
-export type ShellToCore =
+const shellToCoreSchema = z.discriminatedUnion('kind', [
   /** `dataKey`: 32 bytes in base64, where the desktop's key store keeps it; absent: the core uses its key file. */
-  | { readonly kind: 'start'; readonly dataKey?: string }
-  | { readonly kind: 'call'; readonly id: number; readonly name: string; readonly input: unknown }
-  | { readonly kind: 'stop' };
+  z.object({ kind: z.literal('start'), dataKey: z.string().optional() }),
+  z.object({ kind: z.literal('call'), id: z.number(), name: z.string(), input: z.unknown() }),
+  z.object({ kind: z.literal('stop') }),
+]);
+
+export type ShellToCore = Immutable<z.output<typeof shellToCoreSchema>>;
+
+/** What comes from the shell, checked. `undefined`: it is no message of ours. */
+export function parseShellToCore(received: unknown): ShellToCore | undefined {
+  return shellToCoreSchema.safeParse(received).data;
+}
 
 export type CoreToShell =
   /** Services run; sent once, before the first answer. */

@@ -6,14 +6,19 @@
  */
 import { z } from 'zod';
 import { etcdEndpointSchema, milvusEndpointSchema, walEndpointSchema } from '../model/connection.ts';
+import { errorDataSchema as modelErrorDataSchema } from '../model/error-data.ts';
+import { startPointSchema } from '../model/start-point.ts';
+import { joinCertificateSchema } from '../model/task-history.ts';
+import { taskStatusSchema } from '../model/task-status.ts';
 
 const idSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'An id is made of a-z, 0-9 and "-", at most 64 characters.');
 const nameSchema = z.string().trim().min(1, 'A name is needed.').max(100, 'At most 100 characters.');
 const nothing = z.strictObject({});
+const walKindSchema = z.enum(['nats', 'kafka']);
 
-/** What is known of one cluster. As a source it needs `etcd` and `wal`, as a target `milvus`. */
+/** What is known of one cluster. As a source it needs `etcd` and `wal`, and `milvus` for a copy; as a target `milvus`. */
 const connectionPartsSchema = z.strictObject({
   milvus: milvusEndpointSchema.optional(),
   etcd: etcdEndpointSchema.optional(),
@@ -39,78 +44,44 @@ export const connectionViewSchema = connectionPartsSchema.extend({
   usedBy: z.array(z.string()),
 });
 
-/** One step of a connection test. A hop after a failed one that it depends on is `skipped`. */
+const hopNameSchema = z.enum(['etcd', 'catalog', 'log', 'channels', 'milvus', 'writes', 'rows']);
+
+/**
+ * One step of a connection test. A hop after a failed one that it depends on is `skipped`. `rows` is asked of a cluster
+ * that can be a source and whose Milvus is known: whether what the catalog names can be read there.
+ */
 export const hopSchema = z.strictObject({
-  hop: z.enum(['etcd', 'catalog', 'log', 'channels', 'milvus', 'writes']),
+  hop: hopNameSchema,
   state: z.enum(['ok', 'failed', 'skipped']),
   /** What was found, or what is wrong and what to do. */
   message: z.string(),
   durationMs: z.number(),
 });
 
-export const errorDataSchema = z.strictObject({
-  code: z.string(),
-  side: z.string(),
-  message: z.string(),
-  context: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  causes: z.array(z.string()),
-  /** What the operator should do. */
-  hint: z.string(),
-});
+/** A hop as it begins (`running`, without words yet) and as it ends. */
+export const hopProgressSchema = hopSchema.extend({ state: z.enum(['running', ...hopSchema.shape.state.options]) });
 
-const troubleSchema = z.object({
-  error: errorDataSchema.omit({ hint: true }),
-  hint: z.string(),
-  since: z.number(),
-  nextTryAt: z.number().optional(),
-});
-
-export const taskStateSchema = z.enum(['initializing', 'following', 'paused', 'blocked', 'held', 'failed']);
-
-export const collectionStatusSchema = z.object({
-  id: z.string(),
-  database: z.string(),
-  name: z.string(),
-  state: taskStateSchema,
-  detail: z.string().optional(),
-  trouble: troubleSchema.optional(),
-  rowsWritten: z.number(),
-  rowsDeleted: z.number(),
-  confirmedMs: z.number(),
-  shardCount: z.number(),
-});
-
-/** See `shared/model/task-status.ts`. */
-export const taskStatusSchema = z.object({
-  taskId: z.string(),
-  state: taskStateSchema,
-  trouble: troubleSchema.optional(),
-  at: z.number(),
-  collections: z.array(collectionStatusSchema),
-  calls: z.record(z.string(), z.number()),
-  rowsWritten: z.number(),
-  rowsDeleted: z.number(),
-  bytesRead: z.number(),
-  messagesRead: z.number(),
-  unknownMessages: z.record(z.string(), z.number()),
-  skippedOperations: z.record(z.string(), z.number()),
-  operationsPending: z.number(),
-  lagMs: z.object({ p50: z.number(), p99: z.number(), max: z.number(), samples: z.number() }),
-  budgetUsedBytes: z.number(),
-  budgetPeakBytes: z.number(),
-  notices: z.array(z.string()),
-});
+/** What went wrong, and what the operator should do. Its `context.field` names the input that is to be corrected. */
+export const errorDataSchema = modelErrorDataSchema.extend({ hint: z.string() });
 
 export const taskViewSchema = z.strictObject({
   id: idSchema,
   name: z.string(),
-  sourceId: idSchema,
-  targetId: idSchema,
+  /**
+   * Begun from a task file, which is its only description: it can be resumed (begun anew), but neither paused nor removed
+   * over the contract. Absent: kept in the store.
+   */
+  origin: z.literal('file').optional(),
+  /** Of its connection. A task of a file has none: its own address stands here (etcd's, then Milvus'). */
+  sourceId: z.string(),
+  targetId: z.string(),
   /** What the operator asked for; it survives restarts. */
   desired: z.enum(['running', 'paused']),
   /** Unix ms. */
   createdAt: z.number(),
   pausedAt: z.number().optional(),
+  /** Where it began; absent of one that was made before there was a choice: from the creation of its collections. */
+  start: startPointSchema.optional(),
   /** The last that was heard of it; absent while it has never run here. */
   status: taskStatusSchema.optional(),
 });
@@ -127,6 +98,8 @@ export const labViewSchema = z.strictObject({
 
 export const drillViewSchema = z.strictObject({
   state: z.enum(['idle', 'running', 'done']),
+  /** Of the drill that runs or ran last. */
+  wal: walKindSchema.optional(),
   steps: z.array(
     z.strictObject({
       title: z.string(),
@@ -156,16 +129,42 @@ export const procedures = {
   'connections.list': procedure(nothing, z.strictObject({ connections: z.array(connectionViewSchema) })),
   'connections.save': procedure(connectionDraftSchema, z.strictObject({ connection: connectionViewSchema })),
   'connections.remove': procedure(z.strictObject({ id: idSchema }), nothing),
-  /** A draft is tested as it stands, unsaved. */
-  'connections.test': procedure(connectionDraftSchema, z.strictObject({ hops: z.array(hopSchema) })),
+  /**
+   * A draft is tested as it stands, unsaved. With a `testId` (the caller's own choice) each hop is told as `connections.hop`
+   * when it begins and when it ends, and the test can be cancelled; it still answers, its open hops `skipped`.
+   */
+  'connections.test': procedure(
+    connectionDraftSchema.extend({ testId: idSchema.optional() }),
+    z.strictObject({ hops: z.array(hopSchema) }),
+  ),
+  /** Nothing happens when no test of that id runs. */
+  'connections.cancelTest': procedure(z.strictObject({ testId: idSchema }), nothing),
 
   'tasks.list': procedure(nothing, z.strictObject({ tasks: z.array(taskViewSchema) })),
   'tasks.create': procedure(
-    z.strictObject({ name: nameSchema, sourceId: idSchema, targetId: idSchema }),
+    z.strictObject({
+      name: nameSchema,
+      sourceId: idSchema,
+      targetId: idSchema,
+      /** Absent: a copy where the source's rows can be read, otherwise from the creation of its collections. */
+      start: startPointSchema.optional(),
+    }),
     z.strictObject({ task: taskViewSchema }),
   ),
   'tasks.pause': procedure(z.strictObject({ id: idSchema }), z.strictObject({ task: taskViewSchema })),
-  'tasks.resume': procedure(z.strictObject({ id: idSchema }), z.strictObject({ task: taskViewSchema })),
+  'tasks.resume': procedure(
+    z.strictObject({
+      id: idSchema,
+      /** Of a task that copies: from now on it may load what is not loaded on the source. Absent: as before. */
+      mayLoad: z.literal(true).optional(),
+    }),
+    z.strictObject({ task: taskViewSchema }),
+  ),
+  /** What its copies have shown, the newest first. */
+  'tasks.history': procedure(
+    z.strictObject({ id: idSchema }),
+    z.strictObject({ joins: z.array(joinCertificateSchema) }),
+  ),
   /** Checkpoints go with it; nothing on the target is touched. */
   'tasks.remove': procedure(z.strictObject({ id: idSchema }), nothing),
 
@@ -177,8 +176,11 @@ export const procedures = {
   'lab.remove': procedure(nothing, z.strictObject({ lab: labViewSchema })),
 
   'drill.get': procedure(nothing, z.strictObject({ drill: drillViewSchema })),
+  /** Returns at once. Kafka needs Java on this machine: refused with `prerequisiteMissing` where it lacks. */
   'drill.start': procedure(
     z.strictObject({
+      /** What the source of the drill keeps its log in. */
+      wal: walKindSchema.default('nats'),
       rows: z.int().min(100).max(10_000_000).default(20_000),
       seconds: z.int().min(0).max(86_400).default(20),
     }),
@@ -194,6 +196,8 @@ export type ProcedureOutput<N extends ProcedureName> = z.output<(typeof procedur
 /** What the core says unasked. Whoever missed some asks the lists again. */
 export const events = {
   'connections.changed': z.strictObject({ connections: z.array(connectionViewSchema) }),
+  /** Of a test that was given the id. Over HTTP the last may come after the test's answer, which holds them all. */
+  'connections.hop': z.strictObject({ testId: idSchema, hop: hopProgressSchema }),
   /** Tasks were added, removed, paused or resumed. */
   'tasks.changed': z.strictObject({ tasks: z.array(taskViewSchema) }),
   /** At most four times a second for each task. */
@@ -209,7 +213,9 @@ export type ConnectionParts = z.output<typeof connectionPartsSchema>;
 export type ConnectionDraft = z.input<typeof connectionDraftSchema>;
 export type ConnectionView = z.output<typeof connectionViewSchema>;
 export type Hop = z.output<typeof hopSchema>;
+export type HopProgress = z.output<typeof hopProgressSchema>;
 export type TaskView = z.output<typeof taskViewSchema>;
+export type JoinRecord = z.output<typeof joinCertificateSchema>;
 export type LabView = z.output<typeof labViewSchema>;
 export type DrillView = z.output<typeof drillViewSchema>;
 export type SystemInfo = z.output<typeof systemInfoSchema>;

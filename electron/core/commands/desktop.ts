@@ -3,9 +3,9 @@
  * ends when the shell asks for it or is gone.
  */
 import { pino } from 'pino';
+import { parseShellToCore } from '../../../shared/contract/desktop.ts';
 import { openDataFolder } from '../data-folder.ts';
 import { openParentLine, type ParentLine } from '../ipc/parent-line.ts';
-import { parseShellToCore } from '../ipc/messages.ts';
 import { serveLine } from '../ipc/serve-line.ts';
 import { toErrorData } from '../services/contract.ts';
 import { openCore, type Core } from '../services/core.ts';
@@ -15,8 +15,12 @@ export interface DesktopOptions {
   readonly logLevel: string;
 }
 
-/** @returns the process's exit code. */
-export async function desktop({ dataDir, logLevel }: DesktopOptions, signal: AbortSignal): Promise<number> {
+/** `onStarted` is for who measures the core from within. @returns the process's exit code. */
+export async function desktop(
+  { dataDir, logLevel }: DesktopOptions,
+  signal: AbortSignal,
+  onStarted?: (core: Core) => void,
+): Promise<number> {
   const line = openParentLine();
   if (line === undefined) {
     process.stderr.write('This command is started by the desktop window. Start that with: npm start\n');
@@ -35,6 +39,7 @@ export async function desktop({ dataDir, logLevel }: DesktopOptions, signal: Abo
     serveLine(core, line, stop);
     core.start();
     line.send({ kind: 'started' });
+    onStarted?.(core);
     await stopped.promise;
     return 0;
   } catch (error) {

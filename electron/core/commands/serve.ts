@@ -43,14 +43,14 @@ export async function serve(options: ServeOptions, signal: AbortSignal, print: P
     core = openCore({ folder, logLevel: options.logLevel, logger });
     const files = await taskFiles(folder, options.task);
     for (const file of files) {
-      const { spec, warning } = await readTaskFile(file);
-      if (warning !== undefined) print(warning);
-      follow(core.runner.start(spec), print);
+      const task = await readTaskFile(file);
+      if (task.warning !== undefined) print(task.warning);
+      core.runTaskFile(task, (host) => follow(host, print));
     }
     if (options.untilLevel === true) return await untilLevel(core, files.length, signal, print);
     core.start();
     server = await serveHttp(core, folder, options, logger, print);
-    if (files.length + core.protectionCount() === 0) {
+    if (core.taskCount() === 0) {
       print(
         'No protection yet. Connect a source and a target in the window, or try it on a pair of real servers there.',
       );
@@ -99,7 +99,7 @@ async function serveHttp(
     port: port ?? (await choosePort(folder.directory)),
     dispatch: core.dispatch,
     hub: core.hub,
-    access: new Access(openAccessToken(folder.directory)),
+    access: new Access({ token: openAccessToken(folder.directory), sessions: core.sessions, logger }),
     logger,
     windowDirectory,
   });

@@ -23,6 +23,17 @@ export const drillReportSchema = z.strictObject({
     target: z.int(),
     ledger: z.int(),
   }),
+  /** What was there before the replication began; absent when it did not get so far. */
+  copy: z
+    .strictObject({
+      /** Distinct keys that the copy has written. */
+      rows: z.int(),
+      /** Collections whose copy and log have met. One that is dropped before never joins. */
+      collectionsJoined: z.int(),
+      /** Rows of the source that shared their key with another one. */
+      sourceDoubles: z.int(),
+    })
+    .optional(),
   operations: z.strictObject({
     total: z.int(),
     /** Acknowledged, by kind. */
@@ -58,7 +69,7 @@ function verdict(report: DrillReport): string {
   return `✘ ${report.failure ?? 'Source, ledger and target are not equal.'}`;
 }
 
-function overview({ rows, operations, lagMs, rowsPerSecond, wal, seed, durationMs }: DrillReport): string {
+function overview({ rows, copy, operations, lagMs, rowsPerSecond, wal, seed, durationMs }: DrillReport): string {
   const kinds = OPERATION_KINDS.flatMap((kind) => {
     const count = operations.byKind[kind] ?? 0;
     return count === 0 ? [] : [`${whole(count)} ${words(kind)}`];
@@ -67,6 +78,12 @@ function overview({ rows, operations, lagMs, rowsPerSecond, wal, seed, durationM
     [
       'Rows',
       `${whole(rows.written)} written, ${whole(rows.source)} on the source and ${whole(rows.target)} on the target in the end`,
+    ],
+    [
+      'Copied',
+      copy === undefined
+        ? '–'
+        : `${whole(copy.rows)} rows, joined to the log in ${whole(copy.collectionsJoined)} collections`,
     ],
     [
       'Operations',

@@ -9,11 +9,22 @@ const HEARTBEAT_MS = 15_000;
 /** A listener that lets so much pile up is cut off; it takes up the stream again where it was. */
 const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 
+export interface EventStream {
+  /** May be called twice. */
+  end(): void;
+}
+
 /**
- * Takes the answer over; it ends when the other side goes away or the server closes. The first event, `link`, says
+ * Takes the answer over; it ends when the other side goes away, the server closes, or with `end`. The first event, `link`, says
  * "connected", or "resumed" when events were missed that can no longer be told.
+ * @param onHeartbeat Now and then, for as long as the stream is open.
  */
-export function streamEvents(hub: EventHub, response: ServerResponse, lastEventId: string | undefined): void {
+export function streamEvents(
+  hub: EventHub,
+  response: ServerResponse,
+  lastEventId: string | undefined,
+  onHeartbeat: () => void,
+): EventStream {
   response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' });
   const missed = lastEventId === undefined ? [] : hub.since(lastEventId);
   const send = (event: HubEvent): void => {
@@ -26,10 +37,20 @@ export function streamEvents(hub: EventHub, response: ServerResponse, lastEventI
   response.write(formatStreamedEvent('link', greeting, startId));
   for (const event of missed ?? []) send(event);
   const unsubscribe = hub.on(send);
-  const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => {
+    response.write(': still here\n\n');
+    onHeartbeat();
+  }, HEARTBEAT_MS);
   heartbeat.unref();
-  response.once('close', () => {
+  const letGo = (): void => {
     unsubscribe();
     clearInterval(heartbeat);
-  });
+  };
+  response.once('close', letGo);
+  return {
+    end() {
+      letGo();
+      response.end();
+    },
+  };
 }

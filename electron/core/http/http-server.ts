@@ -5,7 +5,7 @@
  *     GET  /api/events        server-sent events
  *     POST /api/sign-in       { code } → { csrf } and the session's cookie
  *     GET  /api/session       { csrf } for a page that was loaded again
- *     POST /api/sign-out
+ *     POST /api/sign-out      ends the session's streams of events, too
  *     POST /api/sign-in-link  { link }: another one-time link, for programs
  *     GET  /healthz
  */
@@ -99,11 +99,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 }
 
 function addRoutes(api: FastifyInstance, options: HttpServerOptions, newLink: () => string): void {
-  const { access, dispatch, hub } = options;
+  const { access, dispatch, hub, logger } = options;
   const cookieName = `lifeline-${options.port}`;
   const sessionOf = (request: FastifyRequest) => {
     const id = request.cookies[cookieName];
     return id === undefined ? undefined : access.session(id);
+  };
+  /** A window that only looks on uses its session, too; where that has ended its stream ends with it. */
+  const keepAlive = (id: string): void => {
+    try {
+      access.session(id);
+    } catch (error) {
+      logger.warn({ err: error }, 'Whether a session goes on could not be read.');
+    }
   };
   const isOpen = (request: FastifyRequest): boolean => request.routeOptions.url === '/api/sign-in';
 
@@ -136,8 +144,16 @@ function addRoutes(api: FastifyInstance, options: HttpServerOptions, newLink: ()
   api.post('/sign-in-link', () => ({ link: newLink() }));
   api.get('/events', (request, reply) => {
     const last = request.headers['last-event-id'];
+    const id = request.headers.authorization === undefined ? request.cookies[cookieName] : undefined;
     reply.hijack();
-    streamEvents(hub, reply.raw, typeof last === 'string' ? last : undefined);
+    const stream = streamEvents(hub, reply.raw, typeof last === 'string' ? last : undefined, () => {
+      if (id !== undefined) keepAlive(id);
+    });
+    if (id !== undefined)
+      reply.raw.once(
+        'close',
+        access.onEnd(id, () => stream.end()),
+      );
   });
   api.post<{ Params: { procedure: string } }>('/:procedure', async (request, reply) => {
     const answer = await dispatch(request.params.procedure, request.body ?? {});

@@ -1,7 +1,6 @@
 /** The contract over the line to the desktop's shell: calls, answers and events, through the same `dispatch` as HTTP. */
-import type { ShellToCore } from '../../../shared/contract/desktop.ts';
+import { parseShellToCore, type ShellToCore } from '../../../shared/contract/desktop.ts';
 import type { Core } from '../services/core.ts';
-import { parseShellToCore } from './messages.ts';
 import type { ParentLine } from './parent-line.ts';
 
 /** Calls `onStop` when the parent asks for the end. What is no message of ours is not answered. */

@@ -99,6 +99,7 @@ export class MilvusInstance {
         kafka === undefined
           ? { kind: 'nats', servers: [`127.0.0.1:${ports.nats}`], channelPrefix: clusterName }
           : { kind: 'kafka', brokers: [kafka.brokers], channelPrefix: clusterName },
+      ...this.asTarget,
     };
   }
 

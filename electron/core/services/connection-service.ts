@@ -7,9 +7,9 @@ import type {
   Hop,
 } from '../../../shared/contract/procedures.ts';
 import type { SourceConnection, TargetConnection } from '../../../shared/model/connection.ts';
-import { testConnection } from '../../engine/host/test-connection.ts';
 import type { ConnectionStore, StoredConnection } from '../store/connection-store.ts';
 import { inheritSecrets, joinSecrets, splitSecrets } from './connection-secrets.ts';
+import { ConnectionTests } from './connection-tests.ts';
 import type { EventHub } from './event-hub.ts';
 import { newId } from './new-id.ts';
 import { Refusal } from './refusal.ts';
@@ -31,9 +31,11 @@ export interface ConnectionServiceOptions {
 
 export class ConnectionService {
   readonly #options: ConnectionServiceOptions;
+  readonly #tests: ConnectionTests;
 
   constructor(options: ConnectionServiceOptions) {
     this.#options = options;
+    this.#tests = new ConnectionTests(options);
   }
 
   list(): ConnectionView[] {
@@ -50,8 +52,8 @@ export class ConnectionService {
   /** With its secrets: for the engine. @throws Refusal invalidInput when its etcd or log is not known. */
   asSource(id: string): SourceConnection {
     const { name, parts, secrets } = this.get(id);
-    const { etcd, wal } = joinSecrets(parts, secrets);
-    if (etcd !== undefined && wal !== undefined) return { etcd, wal };
+    const { etcd, wal, milvus } = joinSecrets(parts, secrets);
+    if (etcd !== undefined && wal !== undefined) return { etcd, wal, ...(milvus === undefined ? {} : { milvus }) };
     throw new Refusal(
       'invalidInput',
       `${name} cannot be a source: its etcd and its log are not both known.`,
@@ -129,9 +131,18 @@ export class ConnectionService {
   }
 
   /** As it stands, unsaved. */
-  test(draft: Draft): Promise<Hop[]> {
+  async test({ testId, ...draft }: Draft & { readonly testId?: string | undefined }): Promise<Hop[]> {
     const before = draft.id === undefined ? undefined : this.get(draft.id);
-    return testConnection(this.#whole(draft, before), this.#options.logLevel);
+    return this.#tests.run(this.#whole(draft, before), testId);
+  }
+
+  cancelTest(testId: string): void {
+    this.#tests.cancel(testId);
+  }
+
+  /** At the core's end: tests under way end. */
+  close(): void {
+    this.#tests.close();
   }
 
   /** To be called when something that a view shows has changed. */

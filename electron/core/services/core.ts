@@ -5,13 +5,16 @@
 import { join } from 'node:path';
 import type { DataFolder } from '../data-folder.ts';
 import { readProduct } from '../product.ts';
+import type { EngineHost } from '../../engine/host/engine-host.ts';
 import type { Logger } from '../../engine/runtime/logger.ts';
 import { openStore } from '../store/open-store.ts';
+import type { SessionStore } from '../store/session-store.ts';
 import { ConnectionService } from './connection-service.ts';
 import { createDispatch, type Dispatch, type Handlers } from './contract.ts';
 import { DrillService } from './drill-service.ts';
 import { EventHub } from './event-hub.ts';
 import { LabService } from './lab-service.ts';
+import type { TaskFile } from './task-file.ts';
 import { TaskRunner } from './task-runner.ts';
 import { TaskService } from './task-service.ts';
 
@@ -26,9 +29,13 @@ export interface CoreOptions {
 export interface Core {
   readonly dispatch: Dispatch;
   readonly hub: EventHub;
-  /** Of the data folder; task files run in it beside the protections. */
+  /** Of browsers. */
+  readonly sessions: SessionStore;
+  /** Of the data folder: protections and task files. */
   readonly runner: TaskRunner;
-  protectionCount(): number;
+  /** See `TaskService.runFile`. */
+  runTaskFile(file: TaskFile, onStarted: (host: EngineHost) => void): void;
+  taskCount(): number;
   /** Takes up the lab and every protection that should run. */
   start(): void;
   /** Stops tasks (checkpoints stored), a drill and the lab, then closes the store. May be called twice. */
@@ -73,10 +80,15 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
       return {};
     },
     'connections.test': async (draft) => ({ hops: await connections.test(draft) }),
+    'connections.cancelTest': ({ testId }) => {
+      connections.cancelTest(testId);
+      return {};
+    },
     'tasks.list': () => ({ tasks: tasks.list() }),
     'tasks.create': (input) => ({ task: tasks.create(input) }),
+    'tasks.history': ({ id }) => ({ joins: tasks.history(id) }),
     'tasks.pause': ({ id }) => ({ task: tasks.pause(id) }),
-    'tasks.resume': ({ id }) => ({ task: tasks.resume(id) }),
+    'tasks.resume': ({ id, mayLoad }) => ({ task: tasks.resume(id, { mayLoad }) }),
     'tasks.remove': async ({ id }) => {
       await tasks.remove(id);
       return {};
@@ -86,12 +98,13 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
     'lab.stop': () => ({ lab: lab.stop() }),
     'lab.remove': () => ({ lab: lab.remove() }),
     'drill.get': () => ({ drill: drills.get() }),
-    'drill.start': (input) => ({ drill: drills.start(input) }),
+    'drill.start': async (input) => ({ drill: await drills.start(input) }),
     'drill.cancel': () => ({ drill: drills.cancel() }),
   };
 
   const closeAll = async (): Promise<void> => {
     try {
+      connections.close();
       // Tasks first: a task whose lab goes away under it would report troubles that nobody has.
       await Promise.all([tasks.close(), drills.close()]);
       await Promise.all([runner.stopAll(), lab.close()]);
@@ -104,8 +117,10 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
   return {
     dispatch: createDispatch(handlers, logger),
     hub,
+    sessions: store.sessions,
     runner,
-    protectionCount: () => tasks.list().length,
+    runTaskFile: (file, onStarted) => tasks.runFile(file, onStarted),
+    taskCount: () => tasks.list().length,
     start: () => {
       lab.takeUp();
       tasks.startAll();

@@ -1,24 +1,32 @@
 /**
- * One drill: the main job on two real servers, from nothing to a verdict. The judge (load, ledger, comparison) knows
+ * One drill: the main job on two real servers, from nothing to a verdict. Some rows are there before the replication
+ * begins, and the load goes on while they are copied, so that each drill joins copy and log. The judge (load, ledger, comparison) knows
  * nothing of the engine; this file only brings the two together. Who shows the steps is no matter of its own.
  */
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { asTaskId } from '../../../shared/model/ids.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
-import type { TaskStatus } from '../../../shared/model/task-status.ts';
+import type { TaskState, TaskStatus } from '../../../shared/model/task-status.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
 import { compareClusters } from '../drill/compare/compare-clusters.ts';
-import { startLoad, type LoadResult } from '../drill/load/run-load.ts';
+import { startLoad, type LoadOptions, type LoadResult } from '../drill/load/run-load.ts';
 import type { DrillReport } from '../drill/report.ts';
 import { sabotageTarget, type SabotageKind } from '../drill/sabotage.ts';
 import type { LabWal } from '../lab/instance-record.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
+import { openDatabase } from '../store/database.ts';
+import { SqliteTaskStore } from '../store/sqlite-task-store.ts';
 import { formatDuration } from './status-lines.ts';
 import { TaskRunner } from './task-runner.ts';
 
 /** After the load has ended the target is level within seconds; this only ends a drill that hangs. */
 const LEVEL_TIMEOUT_MS = 10 * 60_000;
+/** Of the rows, to be copied: enough to be worth it, while the operations that are hard to follow are still to come. */
+const FIRST_ROWS_SHARE = 0.3;
+const COPY_IS_OVER: ReadonlySet<TaskState> = new Set<TaskState>(['replaying', 'following', 'held', 'failed']);
+const TASK_ID = 'drill';
 
 export interface DrillRunOptions {
   readonly wal: LabWal;
@@ -29,6 +37,8 @@ export interface DrillRunOptions {
   readonly logLevel: string;
   readonly sabotage?: SabotageKind;
 }
+
+type LoadOrderTo = Parameters<NonNullable<LoadOptions['onPaused']>>[0];
 
 /** A line under a step, for its progress. */
 type Say = (text: string) => void;
@@ -49,7 +59,11 @@ export class DrillRun {
   #lab: Lab | undefined;
   #tasks: TaskRunner | undefined;
   #host: EngineHost | undefined;
+  #loading: Promise<LoadResult> | undefined;
+  #order: LoadOrderTo | undefined;
+  #sayLoad: Say = () => undefined;
   #load: LoadResult | undefined;
+  #copy: DrillReport['copy'];
   #loadStartedMs = 0;
   #levelMs = 0;
   #comparison: Awaited<ReturnType<typeof compareClusters>> | undefined;
@@ -64,8 +78,9 @@ export class DrillRun {
     const { sabotage } = this.#options;
     return [
       this.#step('Start two real Milvus clusters on this machine', (say) => this.#startLab(say)),
-      this.#step('Start the replication', (say) => this.#startTask(say)),
-      this.#step('Write a mixed load into the source', (say) => this.#runLoad(say)),
+      this.#step('Write the first rows into the source', (say) => this.#writeFirst(say)),
+      this.#step('Start the replication: copy, then follow', (say) => this.#startTask(say)),
+      this.#step('Write a mixed load into the source meanwhile', (say) => this.#runLoad(say)),
       this.#step('Wait until the target is level', (say) => this.#awaitLevel(say)),
       ...(sabotage === undefined
         ? []
@@ -96,6 +111,7 @@ export class DrillRun {
         target: comparison?.rowsTarget ?? 0,
         ledger: comparison?.rowsLedger ?? 0,
       },
+      ...(this.#copy === undefined ? {} : { copy: this.#copy }),
       operations: {
         total: Object.values(byKind).reduce((sum, count) => sum + count, 0),
         byKind,
@@ -135,28 +151,61 @@ export class DrillRun {
     const lab = expected(this.#lab);
     const { logLevel } = this.#options;
     const logger = pino({ level: logLevel, base: null }, pino.destination(2));
-    this.#tasks = new TaskRunner({ storeFile: join(lab.directory, 'store.sqlite'), logLevel, logger });
-    const host = this.#tasks.start({ taskId: 'drill', source: lab.source.asSource, target: lab.target.asTarget });
+    this.#tasks = new TaskRunner({ storeFile: this.#storeFile(), logLevel, logger });
+    const { asSource: source } = lab.source;
+    const start = { kind: 'copy', mayLoad: true } as const;
+    const host = this.#tasks.start({ taskId: TASK_ID, source, target: lab.target.asTarget, start });
     this.#host = host;
-    await whenFollowing(host, this.#signal);
-    say('Following.');
+    const { collections } = await whenBegun(host, this.#signal);
+    say(`Copying ${count(collections.length)} collections.`);
   }
 
-  async #runLoad(say: Say): Promise<void> {
+  /** Resolves when they are there and the load waits. */
+  async #writeFirst(say: Say): Promise<void> {
     const { rows, seconds } = this.#options;
-    const lab = expected(this.#lab);
-    const host = expected(this.#host);
     this.#loadStartedMs = performance.now();
-    this.#load = await startLoad({
-      source: lab.source.asTarget.milvus,
+    this.#sayLoad = say;
+    const paused = Promise.withResolvers<void>();
+    this.#loading = startLoad({
+      source: expected(this.#lab).source.asTarget.milvus,
       rows,
       seconds,
       seed: this.seed,
       ledgerFile: this.#ledgerFile(),
       signal: this.#signal,
-      onProgress: ({ rowsInserted, rowsTotal }) =>
-        say(`${count(rowsInserted)} of ${count(rowsTotal)} rows inserted; ${written(host.status)}`),
+      pauseAtShare: FIRST_ROWS_SHARE,
+      onPaused: (order) => {
+        this.#order = order;
+        paused.resolve();
+      },
+      onProgress: ({ rowsInserted, rowsTotal }) => {
+        const replicated = this.#host === undefined ? '' : `; ${written(this.#host.status)}`;
+        this.#sayLoad(`${count(rowsInserted)} of ${count(rowsTotal)} rows inserted${replicated}`);
+      },
     });
+    // Also thrown by the step that waits for its end; it may fail between the two.
+    this.#loading.catch(() => undefined);
+    await Promise.race([paused.promise, this.#loading]);
+  }
+
+  async #runLoad(say: Say): Promise<void> {
+    this.#sayLoad = say;
+    const [host, order] = [expected(this.#host), expected(this.#order)];
+    order('goOn');
+    const onStatus = ({ collections }: TaskStatus): void => {
+      if (!collections.every(({ state }) => COPY_IS_OVER.has(state))) return;
+      order('copied');
+      host.off('status', onStatus);
+    };
+    host.on('status', onStatus);
+    // One that never gets there is told of when the target is waited for.
+    const late = setTimeout(() => order('copied'), LEVEL_TIMEOUT_MS);
+    try {
+      this.#load = await expected(this.#loading);
+    } finally {
+      clearTimeout(late);
+      host.off('status', onStatus);
+    }
   }
 
   async #awaitLevel(say: Say): Promise<void> {
@@ -169,6 +218,21 @@ export class DrillRun {
       host.off('status', onStatus);
     }
     this.#levelMs = performance.now();
+    this.#copy = this.#readJoins();
+    say(`${count(this.#copy.rows)} rows copied; ${written(host.status)}`);
+  }
+
+  /** What the engine's own history says of its copies. */
+  #readJoins(): NonNullable<DrillReport['copy']> {
+    using database = openDatabase(this.#storeFile());
+    const joins = new SqliteTaskStore(database, asTaskId(TASK_ID)).joins();
+    const sum = (of: (join: (typeof joins)[number]) => string): number =>
+      joins.reduce((total, join) => total + Number(of(join)), 0);
+    return {
+      rows: sum(({ rowsCopied }) => rowsCopied),
+      collectionsJoined: joins.length,
+      sourceDoubles: sum(({ sourceDoubles }) => sourceDoubles),
+    };
   }
 
   async #sabotage(kind: SabotageKind, say: Say): Promise<void> {
@@ -191,6 +255,10 @@ export class DrillRun {
     say(this.#comparison.summary);
   }
 
+  #storeFile(): string {
+    return join(expected(this.#lab).directory, 'store.sqlite');
+  }
+
   #ledgerFile(): string {
     return join(expected(this.#lab).directory, 'ledger.jsonl');
   }
@@ -207,11 +275,14 @@ export class DrillRun {
   }
 }
 
-/** Resolves when the task follows. Rejects with what keeps it from it: in a drill nobody mends an address meanwhile. */
-function whenFollowing(host: EngineHost, signal: AbortSignal): Promise<void> {
+/**
+ * Resolves when the task knows its collections and copies them. Rejects with what keeps it from it: in a drill nobody
+ * mends an address meanwhile.
+ */
+function whenBegun(host: EngineHost, signal: AbortSignal): Promise<TaskStatus> {
   return new Promise((resolve, reject) => {
     host.on('status', (status) => {
-      if (status.state === 'following') resolve();
+      if (status.state !== 'initializing' && status.state !== 'blocked') resolve(status);
     });
     host.on('failed', reject);
     signal.addEventListener('abort', () => reject(toReplicationError(signal.reason)), { once: true });

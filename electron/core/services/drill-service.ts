@@ -1,6 +1,7 @@
 /** A drill that the window watches: its steps, its report, and how to end it. One at a time. */
 import type { DrillView } from '../../../shared/contract/procedures.ts';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
+import { requireJava } from '../lab/kafka-java.ts';
 import type { Logger } from '../../engine/runtime/logger.ts';
 import type { DrillRun, DrillRunOptions } from './drill-run.ts';
 import type { EventHub } from './event-hub.ts';
@@ -19,12 +20,21 @@ async function createDrillRun(options: DrillRunOptions, signal: AbortSignal): Pr
   return new DrillRun(options, signal);
 }
 
+/** Here, at the button, and not some steps later. @throws prerequisiteMissing: Kafka is to run, and there is no Java. */
+async function requirePrerequisites(wal: DrillRunOptions['wal']): Promise<void> {
+  // Maven is another matter: Kafka may have been fetched already.
+  if (wal === 'kafka') await requireJava({ maven: false });
+}
+
+type DrillInput = Pick<DrillRunOptions, 'wal' | 'rows' | 'seconds'>;
+
 export interface DrillServiceOptions {
   readonly hub: EventHub;
   readonly logLevel: string;
   readonly logger: Logger;
   /** For tests. */
   readonly createRun?: CreateRun;
+  readonly checkWal?: (wal: DrillRunOptions['wal']) => Promise<void>;
 }
 
 export class DrillService {
@@ -43,21 +53,25 @@ export class DrillService {
     return this.#view;
   }
 
-  /** Returns at once. @throws Refusal conflict while one runs. */
-  start({ rows, seconds }: { rows: number; seconds: number }): DrillView {
-    if (this.#view.state === 'running') {
-      throw new Refusal('conflict', 'A drill is running already.', 'Wait for its end, or cancel it.');
-    }
-    const { logLevel } = this.#options;
+  /**
+   * Returns as soon as it has begun. @throws Refusal conflict while one runs; prerequisiteMissing: the log wants what this
+   * machine does not have, and nothing was begun.
+   */
+  async start({ wal, rows, seconds }: DrillInput): Promise<DrillView> {
+    this.#assertNoneRuns();
+    const { logLevel, checkWal = requirePrerequisites } = this.#options;
+    await checkWal(wal);
+    // Another one may have begun meanwhile.
+    this.#assertNoneRuns();
     const cancelling = new AbortController();
     this.#cancelling = cancelling;
-    const options: DrillRunOptions = { wal: 'nats', rows, seconds, logLevel };
-    this.#set({ state: 'running', steps: [] });
+    const options: DrillRunOptions = { wal, rows, seconds, logLevel };
+    this.#set({ state: 'running', wal, steps: [] });
     this.#done = this.#drill(options, cancelling.signal).catch((error: unknown) => {
       // Not even its steps are known: it could not be loaded, or its report could not be made.
       const { message } = toReplicationError(error);
       this.#options.logger.error({ err: error }, 'The drill failed outside of its steps.');
-      this.#set({ state: 'done', steps: [{ title: 'Prepare the drill', state: 'failed', message }] });
+      this.#set({ state: 'done', wal, steps: [{ title: 'Prepare the drill', state: 'failed', message }] });
     });
     return this.#view;
   }
@@ -78,7 +92,7 @@ export class DrillService {
   async #drill(options: DrillRunOptions, signal: AbortSignal): Promise<void> {
     const run = await (this.#options.createRun ?? createDrillRun)(options, signal);
     const steps: Step[] = run.steps().map(({ title }) => ({ title, state: 'waiting' }));
-    this.#set({ state: 'running', steps });
+    this.#set({ state: 'running', wal: options.wal, steps });
     let failure: string | undefined;
     try {
       for (const [index, step] of run.steps().entries()) {
@@ -111,6 +125,11 @@ export class DrillService {
       this.#change(index, { state: 'failed', durationMs, message: sentenceOf(error, signal) });
       throw error;
     }
+  }
+
+  #assertNoneRuns(): void {
+    if (this.#view.state !== 'running') return;
+    throw new Refusal('conflict', 'A drill is running already.', 'Wait for its end, or cancel it.');
   }
 
   #change(index: number, change: Partial<Step>): void {

@@ -8,6 +8,8 @@ const OTHERS_MAY_READ = 0o044;
 
 export interface TaskFile {
   readonly spec: TaskSpec;
+  /** Unix ms. */
+  readonly modifiedAt: number;
   /** Worth telling the operator. */
   readonly warning?: string;
 }
@@ -16,8 +18,9 @@ export interface TaskFile {
 export async function readTaskFile(file: string): Promise<TaskFile> {
   let text: string;
   let mode: number;
+  let mtimeMs: number;
   try {
-    [text, { mode }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
+    [text, { mode, mtimeMs }] = await Promise.all([readFile(file, 'utf8'), stat(file)]);
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     throw invalid(`The task file ${file} cannot be read: ${cause}. Check the path and its permissions.`, error);
@@ -40,6 +43,7 @@ export async function readTaskFile(file: string): Promise<TaskFile> {
   const isOpen = process.platform !== 'win32' && (mode & OTHERS_MAY_READ) !== 0;
   return {
     spec: parsed.data,
+    modifiedAt: Math.round(mtimeMs),
     ...(isOpen ? { warning: `${file} holds passwords and others may read it: chmod 600 ${file}` } : {}),
   };
 }

@@ -2,30 +2,31 @@
  * The protections: what the operator wants of each stands in the store, and what runs is brought in line with it. Every
  * change of a task waits for the one before, so that two clicks never meet in the middle of a stop.
  */
-import type { z } from 'zod';
-import { taskStatusSchema, type TaskView } from '../../../shared/contract/procedures.ts';
-import type { ReplicationError } from '../../../shared/model/replication-error.ts';
-import { errorDataWithHint } from '../../engine/host/error-data.ts';
+import type { JoinRecord, TaskView } from '../../../shared/contract/procedures.ts';
+import type { StartPoint } from '../../../shared/model/start-point.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
+import type { TaskSpecInput } from '../../engine/host/task-messages.ts';
 import type { Logger } from '../../engine/runtime/logger.ts';
 import type { ProtectionStore, StoredProtection } from '../store/protection-store.ts';
 import type { ConnectionService } from './connection-service.ts';
 import type { EventHub } from './event-hub.ts';
 import { newId } from './new-id.ts';
 import { Refusal } from './refusal.ts';
+import type { TaskFile } from './task-file.ts';
 import type { TaskRunner } from './task-runner.ts';
-import { Throttle } from './throttle.ts';
+import { atRest, parseStatus, TaskStatuses, type Status } from './task-statuses.ts';
 
-/** Four times a second looks alive; a list of 500 collections costs something each time. */
-const STATUS_INTERVAL_MS = 250;
+interface FileTask {
+  readonly file: TaskFile;
+  readonly onStarted: (host: EngineHost) => void;
+}
 
-type Status = z.output<typeof taskStatusSchema>;
-
-interface Live {
-  status: Status | undefined;
-  readonly throttle: Throttle<Status>;
-  /** The last change that was asked for; the next one waits for it. */
-  pending: Promise<void>;
+export interface NewTask {
+  readonly name: string;
+  readonly sourceId: string;
+  readonly targetId: string;
+  readonly start?: StartPoint | undefined;
 }
 
 export interface TaskServiceOptions {
@@ -38,22 +39,29 @@ export interface TaskServiceOptions {
 
 export class TaskService {
   readonly #options: TaskServiceOptions;
-  readonly #live = new Map<string, Live>();
+  readonly #statuses: TaskStatuses;
+  /** The last change of each task that was asked for; the next one waits for it. */
+  readonly #pending = new Map<string, Promise<void>>();
+  readonly #files = new Map<string, FileTask>();
   #isClosing = false;
 
   constructor(options: TaskServiceOptions) {
     this.#options = options;
+    this.#statuses = new TaskStatuses(options.hub, options.logger);
   }
 
+  /** What the store holds, then what was begun from files. */
   list(): TaskView[] {
-    return this.#options.store.list().map((protection) => this.#view(protection));
+    return [
+      ...this.#options.store.list().map((protection) => this.#view(protection)),
+      ...[...this.#files.values()].map(({ file }) => this.#fileView(file)),
+    ];
   }
 
-  create({ name, sourceId, targetId }: { name: string; sourceId: string; targetId: string }): TaskView {
+  create({ name, sourceId, targetId, start: wished }: NewTask): TaskView {
     const { store, connections } = this.#options;
-    const { etcd } = connections.asSource(sourceId);
+    const { etcd, milvus: sourceMilvus } = connections.asSource(sourceId);
     const { milvus } = connections.asTarget(targetId);
-    const sourceMilvus = connections.get(sourceId).parts['milvus'] as { address: string } | undefined;
     if (sourceId === targetId || sourceMilvus?.address === milvus.address) {
       throw new Refusal(
         'invalidInput',
@@ -62,11 +70,13 @@ export class TaskService {
         { field: 'targetId', etcd: etcd.endpoints.join(',') },
       );
     }
-    if (store.list().some((other) => other.name === name)) {
+    if (this.list().some((other) => other.name === name)) {
       throw new Refusal('invalidInput', `A protection named ${name} exists already.`, 'Choose another name.', {
         field: 'name',
       });
     }
+    const start = wished ?? (sourceMilvus === undefined ? { kind: 'creation' } : { kind: 'copy', mayLoad: false });
+    this.#assertCanStart(start, sourceMilvus !== undefined);
     const id = newId(name, 'protection');
     const protection: StoredProtection = {
       id,
@@ -74,6 +84,7 @@ export class TaskService {
       sourceId,
       targetId,
       desired: 'running',
+      start,
       createdAt: Date.now(),
       pausedAt: undefined,
       lastStatus: undefined,
@@ -82,6 +93,29 @@ export class TaskService {
     this.#reconcile(id);
     this.#changed();
     return this.#view(protection);
+  }
+
+  #assertCanStart(start: StartPoint, canReadRows: boolean): void {
+    if (start.kind === 'copy' && !canReadRows) {
+      throw new Refusal(
+        'invalidInput',
+        "The source's rows cannot be copied: the address of its Milvus is not known.",
+        'Add the address of its Milvus to the source cluster, or choose another start.',
+        { field: 'start' },
+      );
+    }
+    if (start.kind === 'time' && start.unixMs > Date.now()) {
+      throw new Refusal('invalidInput', 'The time to start from lies ahead.', 'Choose a time that has passed.', {
+        field: 'start',
+      });
+    }
+  }
+
+  /** What its copies have shown, the newest first. Of a task that came from a file too. */
+  history(id: string): JoinRecord[] {
+    const { store } = this.#options;
+    if (!this.#files.has(id)) this.#get(id);
+    return store.joins(id);
   }
 
   /** The wish is stored when this returns; the task stops after the write in flight. */
@@ -95,10 +129,27 @@ export class TaskService {
     return this.#view(this.#get(id));
   }
 
-  /** Starts it, and starts it anew where it waits for a person: the cause may have been mended. */
-  resume(id: string): TaskView {
+  /**
+   * Starts it, and starts it anew where it waits for a person: the cause may have been mended.
+   * @param mayLoad From now on its copies may load what is not loaded on the source.
+   */
+  resume(id: string, { mayLoad = false }: { readonly mayLoad?: boolean | undefined } = {}): TaskView {
     const { store } = this.#options;
-    this.#get(id);
+    const ofFile = this.#files.get(id);
+    if (ofFile !== undefined && !mayLoad) {
+      this.#restartFile(id, ofFile);
+      return this.#fileView(ofFile.file);
+    }
+    const { start } = this.#get(id);
+    if (mayLoad && start?.kind !== 'copy') {
+      throw new Refusal(
+        'conflict',
+        'This protection did not begin with a copy, so it loads nothing on the source.',
+        'Resume it as it is.',
+        { field: 'mayLoad' },
+      );
+    }
+    if (mayLoad) store.setStart(id, { kind: 'copy', mayLoad });
     store.setDesired(id, 'running');
     this.#reconcile(id, { isAnew: true });
     this.#changed();
@@ -112,10 +163,30 @@ export class TaskService {
     await this.#queue(id, async () => {
       await runner.stop(id);
       store.remove(id);
-      this.#live.get(id)?.throttle.reset();
-      this.#live.delete(id);
+      this.#statuses.forget(id);
+      this.#pending.delete(id);
     });
     this.#changed();
+  }
+
+  /**
+   * Begins a task that is described by a file and by nothing else: it is listed like the others and ends with the core.
+   * @param onStarted Called at once, and again whenever it is resumed.
+   * @throws alreadyExists: its name is taken.
+   */
+  runFile(file: TaskFile, onStarted: (host: EngineHost) => void): void {
+    const { taskId } = file.spec;
+    if (this.list().some(({ id, name }) => id === taskId || name === taskId)) {
+      throw new ReplicationError(
+        'alreadyExists',
+        'config',
+        `A task named ${taskId} is here already. Give the one in the task file another name.`,
+      );
+    }
+    const task: FileTask = { file, onStarted };
+    this.#files.set(taskId, task);
+    this.#startFile(task);
+    this.#options.hub.publish('tasks.changed', { tasks: this.list() });
   }
 
   /** Names of the tasks that use the connection. */
@@ -142,10 +213,21 @@ export class TaskService {
   /** At the core's end: all stop, checkpoints stored; what is desired stays as it is. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    await Promise.all([...this.#live.keys()].map((id) => this.#queue(id, () => this.#stop(id))));
+    const ids = [...this.#options.runner.hosts()].map(({ taskId }) => taskId);
+    await Promise.all(
+      [...new Set([...this.#pending.keys(), ...ids])].map((id) => this.#queue(id, () => this.#stop(id))),
+    );
   }
 
+  /** @throws Refusal notFound; conflict: it comes from a file, which alone says what is wanted of it. */
   #get(id: string): StoredProtection {
+    if (this.#files.has(id)) {
+      throw new Refusal(
+        'conflict',
+        `${id} was begun from a task file and can be neither paused nor deleted here.`,
+        'Stop Lifeline and start it without that file.',
+      );
+    }
     const found = this.#options.store.get(id);
     if (found !== undefined) return found;
     throw new Refusal('notFound', `There is no protection with the id "${id}".`, 'Look at the list again.');
@@ -158,7 +240,7 @@ export class TaskService {
       if (protection === undefined || this.#isClosing) return;
       if (isAnew || protection.desired === 'paused') await this.#stop(id);
       if (protection.desired === 'running') this.#start(protection);
-      else this.#pausedNow(id);
+      else this.#statuses.pause(id, lastOf(protection));
     });
     // Nobody waits for it: its failure stands in the task's status.
     done.catch(() => undefined);
@@ -166,97 +248,54 @@ export class TaskService {
 
   /** Runs after the task's earlier changes. A failure is told in the task's status and keeps nothing after it back. */
   #queue(id: string, work: () => Promise<void>): Promise<void> {
-    const live = this.#liveOf(id);
-    const done = live.pending.then(work);
-    live.pending = done.catch((error: unknown) => this.#failed(id, error));
+    const done = (this.#pending.get(id) ?? Promise.resolve()).then(work);
+    this.#pending.set(
+      id,
+      done.catch((error: unknown) => this.#statuses.fail(id, error)),
+    );
     return done;
   }
 
-  #start({ id, sourceId, targetId }: StoredProtection): void {
+  #restartFile(id: string, task: FileTask): void {
+    const done = this.#queue(id, async () => {
+      await this.#stop(id);
+      if (!this.#isClosing) this.#startFile(task);
+    });
+    done.catch(() => undefined);
+  }
+
+  #startFile({ file, onStarted }: FileTask): void {
+    onStarted(this.#run(file.spec));
+  }
+
+  #start({ id, sourceId, targetId, start }: StoredProtection): void {
     const { connections, runner } = this.#options;
     if (runner.host(id) !== undefined) return;
-    const live = this.#liveOf(id);
-    const host = runner.start({
-      taskId: id,
-      source: connections.asSource(sourceId),
-      target: connections.asTarget(targetId),
-    });
-    host.on('status', (status) => {
-      const parsed = taskStatusSchema.safeParse(status);
-      if (parsed.success) this.#heard(id, live, parsed.data);
-      // A fault of ours in one task's report must not end the core with all the others.
-      else this.#options.logger.error({ taskId: id, err: parsed.error }, "A task's status does not fit the contract.");
-    });
-    host.on('failed', (error) => this.#ended(id, live, host, error));
+    const source = connections.asSource(sourceId);
+    // It began as long ago as there was no other start; a later address of the source's Milvus does not change that.
+    this.#run({ taskId: id, source, target: connections.asTarget(targetId), start: start ?? { kind: 'creation' } });
+  }
+
+  /** @throws alreadyExists when it runs. */
+  #run(spec: TaskSpecInput): EngineHost {
+    const host = this.#options.runner.start(spec);
+    this.#statuses.follow(host);
+    return host;
   }
 
   async #stop(id: string): Promise<void> {
     const { runner, store } = this.#options;
     if (runner.host(id) === undefined) return;
     await runner.stop(id);
-    const { status, throttle } = this.#liveOf(id);
-    throttle.reset();
+    this.#statuses.drop(id);
+    const status = this.#statuses.get(id);
+    // What comes from a file leaves nothing in the store but its checkpoints; for that this changes nothing.
     if (status !== undefined) store.setLastStatus(id, JSON.stringify(status));
   }
 
-  #pausedNow(id: string): void {
-    const live = this.#liveOf(id);
-    const last = live.status ?? this.#lastStored(id);
-    if (last === undefined) return;
-    live.throttle.reset();
-    this.#heard(id, live, atRest(last, 'paused'));
-  }
-
-  #heard(id: string, live: Live, status: Status): void {
-    // A thread may speak once more after its task was removed.
-    if (this.#live.get(id) !== live) return;
-    live.status = status;
-    live.throttle.offer(status);
-  }
-
-  /** The engine's own last status says why in most cases; where it could not even begin, this does. */
-  #ended(id: string, live: Live, host: EngineHost, error: ReplicationError): void {
-    const isTold = host.status?.trouble !== undefined && live.status?.trouble !== undefined;
-    if (!isTold) this.#failed(id, error);
-  }
-
-  #failed(id: string, thrown: unknown): void {
-    const live = this.#live.get(id);
-    if (live === undefined) return;
-    const { hint, ...error } = thrown instanceof Refusal ? thrown.toData() : errorDataWithHint(thrown);
-    this.#options.logger.error({ taskId: id, code: error.code }, error.message);
-    const at = Date.now();
-    const trouble = {
-      error: { ...error, causes: [...error.causes], context: { ...error.context } },
-      hint,
-      since: at,
-    };
-    this.#heard(id, live, { ...(live.status ?? emptyStatus(id)), at, state: 'failed', trouble });
-  }
-
-  #liveOf(id: string): Live {
-    const found = this.#live.get(id);
-    if (found !== undefined) return found;
-    const throttle = new Throttle<Status>(STATUS_INTERVAL_MS, (status) =>
-      this.#options.hub.publish('task.status', { id, status }),
-    );
-    const live: Live = { status: undefined, throttle, pending: Promise.resolve() };
-    this.#live.set(id, live);
-    return live;
-  }
-
-  #lastStored(id: string): Status | undefined {
-    const text = this.#options.store.get(id)?.lastStatus;
-    if (text === undefined) return undefined;
-    // Written by another version it may no longer fit; then nothing is known, which is said as that.
-    const parsed = taskStatusSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : undefined;
-  }
-
-  #view({ id, name, sourceId, targetId, desired, createdAt, pausedAt }: StoredProtection): TaskView {
-    const live = this.#live.get(id)?.status;
-    const stored = live === undefined ? this.#lastStored(id) : undefined;
-    const status = live ?? (stored === undefined ? undefined : atRest(stored, desired));
+  #view(protection: StoredProtection): TaskView {
+    const { id, name, sourceId, targetId, desired, start, createdAt, pausedAt } = protection;
+    const status = this.#statuses.get(id) ?? restOf(protection);
     return {
       id,
       name,
@@ -264,7 +303,23 @@ export class TaskService {
       targetId,
       desired,
       createdAt,
+      ...(start === undefined ? {} : { start }),
       ...(pausedAt === undefined ? {} : { pausedAt }),
+      ...(status === undefined ? {} : { status }),
+    };
+  }
+
+  #fileView({ spec, modifiedAt }: TaskFile): TaskView {
+    const status = this.#statuses.get(spec.taskId);
+    return {
+      id: spec.taskId,
+      name: spec.taskId,
+      origin: 'file',
+      sourceId: spec.source.etcd.endpoints.join(', '),
+      targetId: spec.target.milvus.address,
+      desired: 'running',
+      createdAt: modifiedAt,
+      ...(spec.start === undefined ? {} : { start: spec.start }),
       ...(status === undefined ? {} : { status }),
     };
   }
@@ -276,37 +331,10 @@ export class TaskService {
   }
 }
 
-/** As it was when it was stopped, and no longer in trouble: what stood in its way is looked at again when it goes on. */
-function atRest(last: Status, desired: StoredProtection['desired']): Status {
-  const state = desired === 'paused' ? 'paused' : 'initializing';
-  const collections = last.collections.map((collection) => {
-    const calm: Status['collections'][number] = { ...collection, state };
-    delete calm.trouble;
-    delete calm.detail;
-    return calm;
-  });
-  const status: Status = { ...last, state, collections };
-  delete status.trouble;
-  return status;
-}
+const lastOf = ({ lastStatus }: StoredProtection): Status | undefined =>
+  lastStatus === undefined ? undefined : parseStatus(lastStatus);
 
-function emptyStatus(taskId: string): Status {
-  return {
-    taskId,
-    state: 'initializing',
-    at: 0,
-    collections: [],
-    calls: {},
-    rowsWritten: 0,
-    rowsDeleted: 0,
-    bytesRead: 0,
-    messagesRead: 0,
-    unknownMessages: {},
-    skippedOperations: {},
-    operationsPending: 0,
-    lagMs: { p50: 0, p99: 0, max: 0, samples: 0 },
-    budgetUsedBytes: 0,
-    budgetPeakBytes: 0,
-    notices: [],
-  };
+function restOf(protection: StoredProtection): Status | undefined {
+  const last = lastOf(protection);
+  return last === undefined ? undefined : atRest(last, protection.desired);
 }

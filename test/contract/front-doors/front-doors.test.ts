@@ -1,10 +1,11 @@
 /** One contract, three front doors: the same cases over HTTP with a token, HTTP with a session, and the shell's line. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ContractError, type ContractClient } from '../../../shared/contract/client.ts';
 import type { ConnectionDraft, ConnectionView, ContractErrorData } from '../../../shared/contract/procedures.ts';
 import { nextEvent, whenLinked } from '../../support/contract-events.ts';
+import { startSilentServer } from '../../support/silent-server.ts';
 import { startHttpCore, startIpcCore, temporaryDataDirectory, type ServedCore } from '../../support/served-core.ts';
 
 /** Port 1 of this machine: nobody listens there. */
@@ -40,7 +41,10 @@ describe.each(doors)('the contract over %s', (_name, start) => {
 
   beforeAll(async () => {
     directory = await temporaryDataDirectory();
+    // A machine without Java, for the drill that wants one.
+    vi.stubEnv('JAVA_HOME', '/nowhere');
     core = await start(directory.path);
+    vi.unstubAllEnvs();
     client = core.client;
     await whenLinked(client);
   });
@@ -100,11 +104,85 @@ describe.each(doors)('the contract over %s', (_name, start) => {
       ['channels', 'skipped'],
       ['milvus', 'failed'],
       ['writes', 'skipped'],
+      ['rows', 'skipped'],
     ]);
     for (const { state, message } of hops) if (state === 'failed') expect(message).toMatch(/127\.0\.0\.1:1.*Check/);
     expect(JSON.stringify(hops)).not.toContain(SECRET);
     const { hops: targetOnly } = await client.call('connections.test', { name: 't', milvus: { address: NOWHERE } });
     expect(targetOnly.map(({ hop }) => hop)).toEqual(['milvus', 'writes']);
+  });
+
+  it('tells each hop of a named test as it begins and as it ends', async () => {
+    const told: string[] = [];
+    const off = client.on('connections.hop', ({ testId, hop }) => told.push(`${testId} ${hop.hop} ${hop.state}`));
+    const last = nextEvent(client, 'connections.hop', ({ hop }) => hop.hop === 'writes');
+    const input = { name: 't', testId: 'mine', milvus: { address: NOWHERE } };
+    const { hops } = await client.call('connections.test', input);
+    expect((await last).hop).toEqual(hops[1]);
+    off();
+    expect(told).toEqual(['mine milvus running', 'mine milvus failed', 'mine writes skipped']);
+  });
+
+  it('ends a test that is cancelled with what it has found, and lets no other one take its id meanwhile', async () => {
+    await using silent = await startSilentServer();
+    const begun = nextEvent(client, 'connections.hop', ({ hop }) => hop.hop === 'etcd' && hop.state === 'running');
+    const failed = nextEvent(client, 'connections.hop', ({ hop }) => hop.hop === 'milvus' && hop.state === 'failed');
+    const input = {
+      name: 't',
+      testId: 'mine',
+      milvus: { address: NOWHERE },
+      etcd: { endpoints: [silent.address] },
+    };
+    const startedMs = performance.now();
+    const test = client.call('connections.test', input);
+    await Promise.all([begun, failed]);
+    expect(await refusalOf(client.call('connections.test', input))).toMatchObject({
+      code: 'conflict',
+      context: { field: 'testId' },
+    });
+    const ended = nextEvent(client, 'connections.hop', ({ hop }) => hop.hop === 'catalog');
+    expect(await client.call('connections.cancelTest', { testId: 'mine' })).toEqual({});
+    const { hops } = await test;
+    // Alone it would take five seconds.
+    expect(performance.now() - startedMs).toBeLessThan(4_000);
+    expect(hops.map(({ hop, state }) => `${hop} ${state}`)).toEqual([
+      'etcd skipped',
+      'catalog skipped',
+      'milvus failed',
+      'writes skipped',
+    ]);
+    expect((await ended).hop.message).toContain('cancelled');
+    expect(await client.call('connections.cancelTest', { testId: 'mine' })).toEqual({});
+  });
+
+  it('begins a task where it is told to, and refuses a copy of rows that it cannot read', async () => {
+    const { etcd, wal } = draft('log only');
+    const source = await save({ name: 'log only', etcd, wal });
+    const target = await save({ name: 'standby', milvus: { address: '127.0.0.1:2' } });
+    const ids = { sourceId: source.id, targetId: target.id };
+    const refusal = await refusalOf(client.call('tasks.create', { name: 'a', ...ids, start: { kind: 'copy' } }));
+    expect(refusal).toMatchObject({ code: 'invalidInput', context: { field: 'start' } });
+    expect(refusal.message).toContain('the address of its Milvus is not known');
+    const ahead = { kind: 'time', unixMs: Date.now() + 3_600_000 } as const;
+    expect(await refusalOf(client.call('tasks.create', { name: 'a', ...ids, start: ahead }))).toMatchObject({
+      context: { field: 'start' },
+    });
+
+    const byDefault = await client.call('tasks.create', { name: 'by default', ...ids });
+    expect(byDefault.task.start).toEqual({ kind: 'creation' });
+    const start = { kind: 'time', unixMs: 1_700_000_000_000 } as const;
+    const told = await client.call('tasks.create', { name: 'told', ...ids, start });
+    expect(told.task.start).toEqual(start);
+    const { tasks } = await client.call('tasks.list', {});
+    expect(tasks.map((task) => task.start)).toEqual([{ kind: 'creation' }, start]);
+    expect(await refusalOf(client.call('tasks.resume', { id: told.task.id, mayLoad: true }))).toMatchObject({
+      code: 'conflict',
+      context: { field: 'mayLoad' },
+    });
+    expect(await refusalOf(client.call('tasks.history', { id: 'nobody' }))).toMatchObject({ code: 'notFound' });
+
+    for (const { id } of tasks) await client.call('tasks.remove', { id });
+    for (const { id } of [source, target]) await client.call('connections.remove', { id });
   });
 
   it('creates, pauses, resumes and removes a task, and says why it is blocked', async () => {
@@ -116,6 +194,9 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     const blocked = nextEvent(client, 'task.status', ({ status }) => status.state === 'blocked');
     const { task } = await client.call('tasks.create', { name: 'orders', sourceId: source.id, targetId: target.id });
     expect(task).toMatchObject({ name: 'orders', desired: 'running', sourceId: source.id, targetId: target.id });
+    // The rows of this source could be read, so they are to be copied.
+    expect(task.start).toEqual({ kind: 'copy', mayLoad: false });
+    expect(await client.call('tasks.history', { id: task.id })).toEqual({ joins: [] });
     const { id, status } = await blocked;
     expect(id).toBe(task.id);
     expect(status.trouble?.error.message).toMatch(/cannot be reached|could not be reached/);
@@ -145,8 +226,8 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     });
     await paused;
     const again = nextEvent(client, 'task.status', (payload) => payload.status.state === 'blocked');
-    const resumed = await client.call('tasks.resume', { id: task.id });
-    expect(resumed.task.desired).toBe('running');
+    const resumed = await client.call('tasks.resume', { id: task.id, mayLoad: true });
+    expect(resumed.task).toMatchObject({ desired: 'running', start: { kind: 'copy', mayLoad: true } });
     expect(resumed.task.pausedAt).toBeUndefined();
     await again;
 
@@ -183,12 +264,31 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     });
   });
 
+  it('refuses a drill on Kafka where Java is missing, in a sentence that says what to do, and begins nothing', async () => {
+    const refusal = await refusalOf(client.call('drill.start', { wal: 'kafka' }));
+    expect(refusal).toMatchObject({
+      code: 'prerequisiteMissing',
+      side: 'lab',
+      hint: expect.stringContaining('Install'),
+    });
+    expect(refusal.message).toMatch(/^The lab's Kafka needs Java 17, and the command \S+ was not found\. Install /);
+    expect(await client.call('drill.get', {})).toEqual({ drill: { state: 'idle', steps: [] } });
+    expect(await refusalOf(client.call('drill.start', { wal: 'pulsar' as never }))).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'wal' },
+    });
+  });
+
   it('refuses payloads that do not fit and procedures that are not there, naming the field and never the value', async () => {
     const misfit = await refusalOf(
       client.call('connections.save', { ...draft('x'), milvus: { address: NOWHERE, pass: SECRET } as never }),
     );
     expect(misfit).toMatchObject({ code: 'invalidInput', context: { field: 'milvus' }, hint: expect.any(String) });
     expect(JSON.stringify(misfit)).not.toContain(SECRET);
+    const deep = await refusalOf(
+      client.call('connections.save', { ...draft('x'), wal: { kind: 'nats', servers: [NOWHERE, ''] } }),
+    );
+    expect(deep).toMatchObject({ code: 'invalidInput', context: { field: 'wal.servers[1]' } });
     const calls = client as unknown as { call: (name: string, input: unknown) => Promise<unknown> };
     expect(await refusalOf(calls.call('tasks.explode', {}))).toMatchObject({ code: 'unknownProcedure' });
     expect(await refusalOf(calls.call('__proto__', {}))).toMatchObject({ code: 'unknownProcedure' });

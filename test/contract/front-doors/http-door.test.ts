@@ -1,11 +1,11 @@
 /** What only HTTP has: who may come in, from where, and how a broken stream of events goes on. */
 import { request } from 'node:http';
-import { stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEventStreamParser, type StreamedEvent } from '../../../shared/contract/event-stream.ts';
 import { createHttpClient, currentSession, signIn } from '../../../shared/contract/http-client.ts';
-import { whenLinked } from '../../support/contract-events.ts';
+import { nextEvent, whenLinked } from '../../support/contract-events.ts';
 import { fetchWithCookies, startHttpCore, temporaryDataDirectory, type HttpCore } from '../../support/served-core.ts';
 
 let directory: Awaited<ReturnType<typeof temporaryDataDirectory>>;
@@ -47,6 +47,37 @@ const newCode = async (): Promise<string> => {
   const { body } = await ask('POST', '/api/sign-in-link', bearer(), '{}');
   return (JSON.parse(body) as { link: string }).link.split('code=')[1] ?? '';
 };
+
+interface SignedIn extends Record<string, string> {
+  readonly cookie: string;
+  readonly 'x-lifeline-csrf': string;
+}
+
+async function newSession(): Promise<SignedIn> {
+  const answer = await ask('POST', '/api/sign-in', json, JSON.stringify({ code: await newCode() }));
+  const { csrf } = JSON.parse(answer.body) as { csrf: string };
+  return { cookie: answer.headers['set-cookie']?.[0]?.split(';')[0] ?? '', 'x-lifeline-csrf': csrf };
+}
+
+type Stream = ReadableStreamDefaultReader<Uint8Array>;
+
+/** Open, and its greeting read. */
+async function openStream({ cookie }: SignedIn): Promise<Stream> {
+  const signal = AbortSignal.timeout(20_000);
+  const response = await fetch(`${core.origin}/api/events`, { headers: { cookie }, signal });
+  const reader = response.body!.getReader();
+  expect(await nextText(reader)).toContain('event: link');
+  return reader;
+}
+
+async function nextText(stream: Stream): Promise<string> {
+  const { value } = (await stream.read()) as { value?: Uint8Array };
+  return new TextDecoder().decode(value);
+}
+
+async function untilEnded(stream: Stream): Promise<void> {
+  while (!(await stream.read()).done);
+}
 
 describe('who may come in', () => {
   it('takes the token, which only its owner can read', async () => {
@@ -94,6 +125,110 @@ describe('who may come in', () => {
 
     expect((await ask('POST', '/api/sign-out', { ...json, cookie, 'x-lifeline-csrf': csrf }, '{}')).status).toBe(200);
     expect((await list({ ...json, cookie, 'x-lifeline-csrf': csrf })).status).toBe(401);
+  });
+
+  it('cuts the streams of events of a session that signs out, and no other', async () => {
+    const [leaving, staying] = [await newSession(), await newSession()];
+    const streams = await Promise.all([openStream(leaving), openStream(leaving), openStream(staying)]);
+    expect((await ask('POST', '/api/sign-out', { ...json, ...leaving }, '{}')).status).toBe(200);
+    for (const stream of streams.slice(0, 2)) await untilEnded(stream);
+    expect((await ask('GET', '/api/events', { cookie: leaving.cookie })).status).toBe(401);
+    // The other one still hears: it is told what happens now.
+    const heard = nextText(streams[2]);
+    const body = JSON.stringify({ name: 'told', milvus: { address: '127.0.0.1:1' } });
+    const saved = await ask('POST', '/api/connections.save', { ...json, ...staying }, body);
+    expect(await heard).toContain('connections.changed');
+    const { id } = (JSON.parse(saved.body) as { connection: { id: string } }).connection;
+    await ask('POST', '/api/connections.remove', bearer(), JSON.stringify({ id }));
+    await streams[2].cancel();
+  });
+
+  it('stays signed in across a restart of the core, and signed out, too', async () => {
+    const [staying, left] = [await newSession(), await newSession()];
+    await ask('POST', '/api/sign-out', { ...json, ...left }, '{}');
+    await core.kill();
+    core = await startHttpCore(directory.path);
+    const again = await ask('GET', '/api/session', { cookie: staying.cookie });
+    expect([again.status, JSON.parse(again.body)]).toEqual([200, { csrf: staying['x-lifeline-csrf'] }]);
+    expect((await list({ ...json, ...staying })).status).toBe(200);
+    expect((await list({ ...json, cookie: staying.cookie })).status).toBe(403);
+    expect((await ask('GET', '/api/session', { cookie: left.cookie })).status).toBe(401);
+  });
+
+  it('keeps no session in its folder that a reader of it could use', async () => {
+    const { cookie, 'x-lifeline-csrf': csrf } = await newSession();
+    const secrets = [cookie.split('=')[1] ?? '?', csrf];
+    for (const name of await readdir(directory.path, { recursive: true })) {
+      const content = await readFile(join(directory.path, name)).catch(() => Buffer.alloc(0));
+      for (const secret of secrets) expect(content.includes(secret), name).toBe(false);
+    }
+  });
+});
+
+describe('tasks of task files', () => {
+  const NOWHERE = '127.0.0.1:1';
+  const file = {
+    taskId: 'orders',
+    source: { etcd: { endpoints: [NOWHERE] }, wal: { kind: 'nats', servers: [NOWHERE] } },
+    target: { milvus: { address: '127.0.0.1:2', username: 'root', password: 'hunter2-file' } },
+  };
+
+  it('are listed and told like the others; resumed, but neither paused nor removed', async () => {
+    await using own = await temporaryDataDirectory();
+    await mkdir(join(own.path, 'tasks'), { recursive: true });
+    await writeFile(join(own.path, 'tasks', 'orders.json'), JSON.stringify(file), { mode: 0o600 });
+    await using served = await startHttpCore(own.path);
+    const { client } = served;
+    await whenLinked(client);
+    const isBlocked = ({ status }: { status: { state: string } }): boolean => status.state === 'blocked';
+    const told = await nextEvent(client, 'task.status', isBlocked);
+    expect(told).toMatchObject({ id: 'orders', status: { taskId: 'orders', trouble: { hint: expect.any(String) } } });
+    const { tasks } = await client.call('tasks.list', {});
+    expect(tasks).toMatchObject([
+      { id: 'orders', name: 'orders', origin: 'file', sourceId: NOWHERE, targetId: '127.0.0.1:2', desired: 'running' },
+    ]);
+    expect(tasks[0]?.status?.state).toBe('blocked');
+    expect(JSON.stringify(tasks)).not.toContain('hunter2-file');
+
+    for (const name of ['tasks.pause', 'tasks.remove'] as const) {
+      await expect(client.call(name, { id: 'orders' })).rejects.toMatchObject({
+        data: {
+          code: 'conflict',
+          message: 'orders was begun from a task file and can be neither paused nor deleted here.',
+        },
+      });
+    }
+    // Its thread has begun anew, and so has its trouble.
+    const before = told.status.trouble?.since ?? Infinity;
+    const again = nextEvent(client, 'task.status', ({ status }) => (status.trouble?.since ?? 0) > before);
+    expect((await client.call('tasks.resume', { id: 'orders' })).task).toMatchObject({ origin: 'file' });
+    expect((await again).status.state).toBe('blocked');
+
+    const side = (name: string, address: string) =>
+      client.call('connections.save', {
+        name,
+        milvus: { address },
+        etcd: file.source.etcd,
+        wal: { kind: 'nats', servers: [NOWHERE] },
+      });
+    const [source, target] = [await side('a', NOWHERE), await side('b', '127.0.0.1:2')];
+    const create = client.call('tasks.create', {
+      name: 'orders',
+      sourceId: source.connection.id,
+      targetId: target.connection.id,
+    });
+    await expect(create).rejects.toMatchObject({ data: { code: 'invalidInput', context: { field: 'name' } } });
+    expect(served.lines.some((line) => line.startsWith('orders: blocked'))).toBe(true);
+    expect(await served.stop()).toBe(0);
+  });
+
+  it('are not begun twice under one name', async () => {
+    await using own = await temporaryDataDirectory();
+    await mkdir(join(own.path, 'tasks'), { recursive: true });
+    for (const name of ['one.json', 'two.json']) {
+      await writeFile(join(own.path, 'tasks', name), JSON.stringify(file), { mode: 0o600 });
+    }
+    await expect(startHttpCore(own.path)).rejects.toThrow(/A task named orders is here already/);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The front door with real servers behind it: the lab, a task on it, and a restart of the core in between. */
 import { join } from 'node:path';
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readRecord } from '../../../electron/core/lab/instance-record.ts';
 import type { ConnectionDraft, ConnectionView, Hop } from '../../../shared/contract/procedures.ts';
 import { nextEvent, whenLinked } from '../../support/contract-events.ts';
@@ -51,6 +51,14 @@ async function countItems(client: MilvusClient): Promise<number> {
   return Number(answer.data[0]?.['count(*)'] ?? -1);
 }
 
+/** What the connection test says of its rows. */
+async function rowsHopOf(side: 'source' | 'target', milvus?: ConnectionView['milvus']): Promise<string | undefined> {
+  const { id, name, ...parts } = (await labConnections())[side];
+  const draft = { id, name, milvus: milvus ?? parts.milvus, etcd: parts.etcd, wal: parts.wal };
+  const { hops } = await core.client.call('connections.test', draft);
+  return hops.find(({ hop }) => hop === 'rows')?.message;
+}
+
 /** @param cause Runs after somebody listens. */
 async function startLab(): Promise<void> {
   const running = nextEvent(
@@ -98,6 +106,7 @@ describe('the connection test on real servers', () => {
       'channels ok',
       'milvus ok',
       'writes ok',
+      'rows ok',
     ]);
     const [, catalog, log, channels, milvus] = hops.map(({ message }) => message);
     expect(catalog).toMatch(/^Milvus keeps \d+ collections? in 1 database under the root path lab-source\.$/);
@@ -122,6 +131,7 @@ describe('the connection test on real servers', () => {
       'channels failed',
       'milvus failed',
       'writes skipped',
+      'rows skipped',
     ]);
     const [, catalog, , channels, milvus] = hops.map(({ message }) => message);
     expect(catalog).toMatch(/no Milvus under the root path by-dev.*lab-source/);
@@ -154,10 +164,17 @@ describe('a task on the lab', () => {
       ARRIVAL_TIMEOUT_MS,
     );
     const input = { name: 'lab to lab', sourceId: 'lab-source', targetId: 'lab-target' };
+    expect(await rowsHopOf('source')).toBe('Rows can be read (default.items: 0 rows).');
     const { task } = await core.client.call('tasks.create', input);
     await insertItems(source, 0, 500);
     const { status } = await arrived;
-    expect(status.collections).toMatchObject([{ database: 'default', name: 'items', state: 'following' }]);
+    expect(status.collections).toMatchObject([{ database: 'default', name: 'items' }]);
+    const { joins } = await vi.waitUntil(async () => {
+      const history = await core.client.call('tasks.history', { id: task.id });
+      return history.joins.length === 1 ? history : undefined;
+    }, ARRIVAL_TIMEOUT_MS);
+    expect(joins).toMatchObject([{ database: 'default', collection: 'items', sourceDoubles: '0' }]);
+    expect(joins[0]?.shards).toHaveLength(2);
     await expect(core.client.call('lab.remove', {})).rejects.toThrow(/used by lab to lab/);
 
     const paused = nextEvent(

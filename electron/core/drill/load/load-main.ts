@@ -2,10 +2,10 @@
 import { toReplicationError } from '../../../../shared/model/replication-error.ts';
 import { openMilvus } from '../content/milvus-client.ts';
 import { LedgerWriter } from './ledger.ts';
-import type { LoadAnswer, LoadRequest } from './load-protocol.ts';
+import type { LoadAnswer, LoadOrder, LoadRequest } from './load-protocol.ts';
 import { seededRandom } from './random.ts';
 import { SourceSession } from './source-session.ts';
-import { runWorkload } from './workload.ts';
+import { runWorkload, type WorkloadPause } from './workload.ts';
 
 /** Often enough for a bar that moves, seldom enough to cost nothing. */
 const PROGRESS_INTERVAL_MS = 200;
@@ -17,7 +17,21 @@ const send = (answer: LoadAnswer): Promise<void> =>
     else process.send(answer, () => resolve());
   });
 
-async function run({ source, rows, seconds, seed, ledgerFile }: LoadRequest): Promise<void> {
+/** The pause as this process sees it. */
+function pauseAt(atShare: number): WorkloadPause {
+  const orders = { goOn: Promise.withResolvers<void>(), copied: Promise.withResolvers<void>() };
+  process.on('message', ({ kind }: LoadOrder) => orders[kind].resolve());
+  return {
+    atShare,
+    untilGoOn: async () => {
+      await send({ kind: 'paused' });
+      await orders.goOn.promise;
+    },
+    untilCopied: () => orders.copied.promise,
+  };
+}
+
+async function run({ source, rows, seconds, seed, ledgerFile, pauseAtShare }: LoadRequest): Promise<void> {
   const startedMs = performance.now();
   const stopping = new AbortController();
   const ledger = new LedgerWriter(ledgerFile);
@@ -35,7 +49,8 @@ async function run({ source, rows, seconds, seed, ledgerFile }: LoadRequest): Pr
     const connection = await openMilvus(source, 'source');
     try {
       const session = new SourceSession(connection, ledger, stopping.signal);
-      await runWorkload(session, seededRandom(seed), { rows, seconds, onRowsInserted });
+      const pause = pauseAtShare === undefined ? {} : { pause: pauseAt(pauseAtShare) };
+      await runWorkload(session, seededRandom(seed), { rows, seconds, onRowsInserted, ...pause });
     } finally {
       // Also ends the other lanes when one has failed.
       stopping.abort();

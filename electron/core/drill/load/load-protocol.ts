@@ -9,6 +9,19 @@ export interface LoadRequest {
   readonly seconds: number;
   readonly seed: number;
   readonly ledgerFile: string;
+  /**
+   * Every writer stops once it has written this share of its rows, its collections loaded, and waits for `goOn`. Absent:
+   * none waits.
+   */
+  readonly pauseAtShare?: number;
+}
+
+/**
+ * After `paused`, each sent once, in this order. Between the two nothing is released: what is not loaded cannot be copied,
+ * and whoever releases it meanwhile is meant to hear of that.
+ */
+export interface LoadOrder {
+  readonly kind: 'goOn' | 'copied';
 }
 
 export interface LoadProgress {
@@ -19,5 +32,6 @@ export interface LoadProgress {
 
 export type LoadAnswer =
   | { readonly kind: 'progress'; readonly progress: LoadProgress }
+  | { readonly kind: 'paused' }
   | { readonly kind: 'done'; readonly durationMs: number }
   | { readonly kind: 'failed'; readonly error: ErrorData };

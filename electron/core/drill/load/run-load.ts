@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
-import type { LoadAnswer, LoadProgress, LoadRequest } from './load-protocol.ts';
+import type { LoadAnswer, LoadOrder, LoadProgress, LoadRequest } from './load-protocol.ts';
 import { readLedger, type OperationKind } from './ledger.ts';
 import { replayLedger } from './ledger-replay.ts';
 
@@ -13,6 +13,8 @@ export interface LoadOptions extends LoadRequest {
   /** Ends the load process at once; the returned promise rejects with the signal's reason. */
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** With `pauseAtShare`: all have stopped, and wait for `order`. It may be called when the load has ended already. */
+  readonly onPaused?: (order: (order: LoadOrder['kind']) => void) => void;
 }
 
 export interface LoadResult {
@@ -32,9 +34,9 @@ const ENTRY = new URL(`./load-main${extname(import.meta.url)}`, import.meta.url)
 const STDERR_CHARACTERS_MAX = 4_000;
 
 /** Throws what made the load fail: side `source` for its server, `store` for the ledger, `internal` for the process. */
-export async function startLoad({ signal, onProgress, ...request }: LoadOptions): Promise<LoadResult> {
+export async function startLoad({ signal, onProgress, onPaused, ...request }: LoadOptions): Promise<LoadResult> {
   signal.throwIfAborted();
-  const durationMs = await runProcess(request, signal, onProgress);
+  const durationMs = await runProcess(request, signal, { onProgress, onPaused });
   const { rowsWritten, operations, operationsUnknown, lastAckMs } = await replayLedger(readLedger(request.ledgerFile));
   return { durationMs, rowsWritten, operations, operationsUnknown, lastAckMs };
 }
@@ -42,7 +44,7 @@ export async function startLoad({ signal, onProgress, ...request }: LoadOptions)
 function runProcess(
   request: LoadRequest,
   signal: AbortSignal,
-  onProgress: ((progress: LoadProgress) => void) | undefined,
+  { onProgress, onPaused }: { [N in 'onProgress' | 'onPaused']: LoadOptions[N] | undefined },
 ): Promise<number> {
   const child = fork(fileURLToPath(ENTRY), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], execArgv: [] });
   let stderr = '';
@@ -54,9 +56,13 @@ function runProcess(
   };
   signal.addEventListener('abort', kill, { once: true });
 
+  const order = (kind: LoadOrder['kind']): void => {
+    if (child.connected) child.send({ kind } satisfies LoadOrder);
+  };
   let answer: LoadAnswer | undefined;
   child.on('message', (message: LoadAnswer) => {
     if (message.kind === 'progress') onProgress?.(message.progress);
+    else if (message.kind === 'paused') onPaused?.(order);
     else answer = message;
   });
   child.send(request);

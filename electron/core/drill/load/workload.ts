@@ -25,6 +25,15 @@ export interface WorkloadOptions {
   /** The time over which to spread them; 0: as fast as possible. */
   readonly seconds: number;
   readonly onRowsInserted: (count: number) => void;
+  readonly pause?: WorkloadPause;
+}
+
+/** Where all writers wait for each other and then for `untilGoOn`, which is called once. */
+export interface WorkloadPause {
+  readonly atShare: number;
+  readonly untilGoOn: () => Promise<void>;
+  /** Nothing is released, by whichever writer, before it resolves. */
+  readonly untilCopied: () => Promise<void>;
 }
 
 type LanePlan = Pick<LaneOptions, 'events' | 'places'>;
@@ -37,12 +46,13 @@ export async function runWorkload(session: SourceSession, random: Random, option
     { name: 'stock', share: 0.25, plan: stockLane },
   ];
   let rowsLeft = options.rows;
+  const pause = options.pause === undefined ? undefined : new Pause(options.pause, plans.length);
   const startedMs = performance.now();
   const lanes = plans.map(async ({ name, share, plan }, index) => {
     const rows = index === plans.length - 1 ? rowsLeft : Math.round(options.rows * share);
     rowsLeft -= rows;
     const laneRandom = random.fork(name);
-    const background = new BackgroundLoads();
+    const background = new BackgroundLoads(options.pause?.untilCopied);
     const { events, places } = await plan(session, laneRandom.fork('rows'), background);
     await runLane({
       rows,
@@ -50,7 +60,7 @@ export async function runWorkload(session: SourceSession, random: Random, option
       startedMs,
       random: laneRandom,
       signal: session.signal,
-      events,
+      events: pause === undefined ? events : withEvent(events, pause.event(background)),
       places,
       onRowsInserted: options.onRowsInserted,
     });
@@ -59,9 +69,41 @@ export async function runWorkload(session: SourceSession, random: Random, option
   await Promise.all(lanes);
 }
 
+const withEvent = (events: readonly LaneEvent[], event: LaneEvent): LaneEvent[] =>
+  [...events, event].sort((a, b) => a.atShare - b.atShare);
+
+/** The point in all lanes at which the rows so far are there to be copied: everything is loaded, nobody writes. */
+class Pause {
+  readonly #options: WorkloadPause;
+  readonly #over = Promise.withResolvers<void>();
+  #lanesOnTheirWay: number;
+
+  constructor(options: WorkloadPause, lanes: number) {
+    this.#options = options;
+    this.#lanesOnTheirWay = lanes;
+  }
+
+  event(loads: BackgroundLoads): LaneEvent {
+    return {
+      atShare: this.#options.atShare,
+      run: async () => {
+        await loads.settle();
+        this.#lanesOnTheirWay -= 1;
+        if (this.#lanesOnTheirWay === 0) this.#options.untilGoOn().then(this.#over.resolve, this.#over.reject);
+        await this.#over.promise;
+      },
+    };
+  }
+}
+
 /** Loads that run while the lane writes on: Milvus takes seconds for one. */
 class BackgroundLoads {
   readonly #running: Promise<void>[] = [];
+  readonly #untilCopied: (() => Promise<void>) | undefined;
+
+  constructor(untilCopied: (() => Promise<void>) | undefined) {
+    this.#untilCopied = untilCopied;
+  }
 
   start(collection: LoadedCollection): void {
     const loading = collection.load();
@@ -73,6 +115,13 @@ class BackgroundLoads {
   /** Resolves when all loads are done; throws the first failure. */
   async settle(): Promise<void> {
     await Promise.all(this.#running.splice(0));
+  }
+
+  /** As `settle`, and then releases. */
+  async release(collection: LoadedCollection): Promise<void> {
+    await this.settle();
+    await this.#untilCopied?.();
+    await collection.release();
   }
 }
 
@@ -116,13 +165,7 @@ async function archiveLane(session: SourceSession, random: Random, loads: Backgr
   const laneEvents: LaneEvent[] = [
     { atShare: 0.15, run: () => orders.createIndexes() },
     { atShare: 0.2, run: () => loads.start(orders) },
-    {
-      atShare: 0.5,
-      run: async () => {
-        await loads.settle();
-        await orders.release();
-      },
-    },
+    { atShare: 0.5, run: () => loads.release(orders) },
     { atShare: 0.6, run: () => loads.start(orders) },
     { atShare: 0.7, run: () => orders.flush() },
   ];
@@ -174,8 +217,7 @@ async function stockLane(session: SourceSession, random: Random, loads: Backgrou
       atShare: 0.6,
       run: async () => {
         stockPartitions = stockPartitions.filter((partition) => partition !== STOCK_PASSING_PARTITION);
-        await loads.settle();
-        await stock.release();
+        await loads.release(stock);
         await stock.dropPartition(STOCK_PASSING_PARTITION);
         loads.start(stock);
       },

@@ -9,6 +9,7 @@ const report: DrillReport = {
   wal: 'nats',
   seed: 7,
   rows: { written: 20_649, source: 17_633, target: 17_633, ledger: 17_633 },
+  copy: { rows: 4_201, collectionsJoined: 6, sourceDoubles: 0 },
   operations: { total: 265, byKind: { insert: 183, upsert: 40, delete: 40, dropCollection: 2 }, unknown: 0 },
   lagMs: { p50: 412, p99: 1_730 },
   rowsPerSecond: 1_032.4,
@@ -45,6 +46,7 @@ describe('the report', () => {
       "✔ Equal: every row of the source is on the target, by key and full content, and none twice.
 
         Rows        20,649 written, 17,633 on the source and 17,633 on the target in the end
+        Copied      4,201 rows, joined to the log in 6 collections
         Operations  265
                     183 insert, 40 upsert, 40 delete, 2 drop collection
         Lag         p50 0.4 s, p99 1.7 s

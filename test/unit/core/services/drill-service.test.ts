@@ -5,9 +5,12 @@ import { EventHub } from '../../../../electron/core/services/event-hub.ts';
 import { silentLogger } from '../../../../electron/engine/runtime/logger.ts';
 import type { DrillView } from '../../../../shared/contract/procedures.ts';
 
-const INPUT = { rows: 100, seconds: 0 };
+const INPUT = { wal: 'nats', rows: 100, seconds: 0 } as const;
 
-function serviceOf(steps: (signal: AbortSignal) => DrillStep[]) {
+function serviceOf(
+  steps: (signal: AbortSignal) => DrillStep[],
+  checkWal: (wal: string) => Promise<void> = () => Promise.resolve(),
+) {
   const hub = new EventHub();
   const views: DrillView[] = [];
   const done = Promise.withResolvers<DrillView>();
@@ -21,6 +24,7 @@ function serviceOf(steps: (signal: AbortSignal) => DrillStep[]) {
     hub,
     logLevel: 'silent',
     logger: silentLogger,
+    checkWal,
     createRun: (_options, signal) => ({
       steps: () => steps(signal),
       report: (failure) => ({ failure, equal: failure === undefined }) as never,
@@ -45,7 +49,7 @@ describe('a drill in the window', () => {
       { title: 'two', run: async () => undefined },
     ]);
     expect(service.get()).toEqual({ state: 'idle', steps: [] });
-    expect(service.start(INPUT).state).toBe('running');
+    expect((await service.start(INPUT)).state).toBe('running');
     const last = await done;
     expect(last.steps.map(({ title, state }) => `${title} ${state}`)).toEqual(['one done', 'two done']);
     expect(last.report).toMatchObject({ equal: true });
@@ -58,7 +62,7 @@ describe('a drill in the window', () => {
       { title: 'one', run: () => Promise.reject(new Error('No room.')) },
       { title: 'two', run: async () => undefined },
     ]);
-    service.start(INPUT);
+    await service.start(INPUT);
     const last = await done;
     expect(last.steps.map(({ state }) => state)).toEqual(['failed', 'waiting']);
     expect(last.steps[0]?.message).toContain('No room.');
@@ -73,16 +77,35 @@ describe('a drill in the window', () => {
       return untilAborted(signal);
     };
     const { service, done, cleanedUp } = serviceOf((signal) => [{ title: 'one', run: run(signal) }]);
-    service.start(INPUT);
-    expect(() => service.start(INPUT)).toThrow('A drill is running already.');
+    await service.start(INPUT);
+    await expect(service.start(INPUT)).rejects.toThrow('A drill is running already.');
     await begun.promise;
     service.cancel();
     const last = await done;
     expect(last.report?.['failure']).toBe('The drill was stopped.');
     expect(last.steps[0]).toMatchObject({ state: 'failed', message: 'The drill was stopped.' });
     expect(cleanedUp()).toBe(1);
-    expect(service.start(INPUT).state).toBe('running');
+    expect((await service.start(INPUT)).state).toBe('running');
     await service.close();
     expect(cleanedUp()).toBe(2);
+  });
+
+  it('begins nothing where its log wants what the machine does not have', async () => {
+    const { service, views } = serviceOf(
+      () => [],
+      (wal) => (wal === 'kafka' ? Promise.reject(new Error('There is no Java.')) : Promise.resolve()),
+    );
+    await expect(service.start({ ...INPUT, wal: 'kafka' })).rejects.toThrow('There is no Java.');
+    expect(service.get()).toEqual({ state: 'idle', steps: [] });
+    expect(views).toEqual([]);
+    expect(await service.start(INPUT)).toMatchObject({ state: 'running', wal: 'nats' });
+    await service.close();
+  });
+
+  it('begins once, however many ask while the machine is looked at', async () => {
+    const { service, done } = serviceOf(() => [{ title: 'one', run: async () => undefined }]);
+    const asked = await Promise.allSettled([service.start(INPUT), service.start(INPUT)]);
+    expect(asked.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(await done).toMatchObject({ state: 'done', wal: 'nats' });
   });
 });
