@@ -1,5 +1,5 @@
 /** Writes one collection's rows to the target: the data messages of one timestamp at a time, each confirmed or thrown. */
-import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import { timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
 import { readKeyColumn } from '../codec/primary-keys.ts';
@@ -34,7 +34,7 @@ export interface CollectionWriterOptions {
   readonly address: CollectionAddress;
   readonly schema: CollectionSchema;
   readonly onTarget: OnTarget;
-  readonly lease: Pick<WriteLease, 'cover' | 'whenSettled'>;
+  readonly lease: Pick<WriteLease, 'cover' | 'leftOpen' | 'whenSettled'>;
   readonly clock: Clock;
   /** Ends waits. */
   readonly signal: AbortSignal;
@@ -112,7 +112,12 @@ export class CollectionWriter {
       if (isOpen && leftMs > 0) await pause(leftMs, ended);
       landsUntilMs = clock.now() + WRITE_LANDS_WITHIN_MS;
       lease.cover();
-      await call(signal, isOpen);
+      try {
+        await call(signal, isOpen);
+      } catch (error) {
+        if (outcomeOf(toReplicationError(error)) === 'unknown') lease.leftOpen(landsUntilMs);
+        throw error;
+      }
     });
   }
 

@@ -7,7 +7,7 @@ import type { PChannel, VChannel } from '../../../shared/model/ids.ts';
 import { asOrdinal, type MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
-import { TIME_TICK_ZERO } from '../../../shared/time/time-tick.ts';
+import { TIME_TICK_ZERO, timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
 import { retrying } from '../runtime/retry.ts';
@@ -19,10 +19,13 @@ import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { copyRows } from './collection-copy.ts';
 import type { CollectionReplica } from './collection-replica.ts';
+import { readLogCut } from './log-cut.ts';
 import { readLogEnd, type LogEnd } from './log-end.ts';
 
 /** One reads while another waits for its target; more only makes the source slower for its users. */
 const COLLECTIONS_AT_ONCE = 2;
+/** Between the source's clock and ours, where the source gives no timestamps. */
+const CLOCK_SKEW_MS_MAX = 5_000;
 
 /** A collection whose rows are confirmed, ready to be followed from S. */
 export interface CopiedReplica {
@@ -95,7 +98,7 @@ export class CopyRunner {
     const { clock, store, rows } = this.#context;
     if (rows === undefined) throw noRowSource(replica.address);
     const copyBeganMs = clock.now();
-    const pinned = replica.copy === 'due' ? await this.#pin(replica) : shards;
+    const pinned = replica.copy === 'due' ? await this.#pin(rows, replica) : shards;
     if (pinned === undefined) {
       replica.passedOver();
       return;
@@ -132,18 +135,24 @@ export class CopyRunner {
    * perhaps is its drop in the log. One that the catalogue shows after S was taken has its drop behind S: Milvus marks
    * the catalogue before it writes the message (internal/rootcoord, 2.3).
    */
-  async #pin(replica: CollectionReplica): Promise<readonly StoredShard[] | undefined> {
+  async #pin(rows: RowSource, replica: CollectionReplica): Promise<readonly StoredShard[] | undefined> {
     const found = await this.#find(replica);
     if (found === undefined) return undefined;
+    const ends = await Promise.all(found.startPositions.map(({ pchannel }) => this.#logEnd(pchannel)));
+    const now = await this.#now(rows, replica);
     const shards = await Promise.all(
-      found.startPositions.map(async ({ vchannel, pchannel }): Promise<StoredShard> => {
-        const { ordinal, incarnation, tick } = await this.#logEnd(pchannel);
+      found.startPositions.map(async ({ vchannel, pchannel }, index): Promise<StoredShard> => {
+        const end = ends[index];
+        if (end === undefined) throw new ReplicationError('bug', 'internal', 'A shard has no end of its log.');
+        const { wal, observer } = this.#context;
+        const cut = () => readLogCut(wal, pchannel, end, now, replica.signal);
+        const checkpoint = await retrying(cut, replica.signal, observer(pchannel));
         return {
           vchannel: asVChannel(vchannel),
           collectionId: replica.id,
           channel: pchannel,
-          checkpoint: { resume: { kind: 'after', ordinal, incarnation }, tick },
-          intent: ordinal,
+          checkpoint,
+          intent: end.ordinal,
         };
       }),
     );
@@ -244,6 +253,12 @@ export class CopyRunner {
     if (found === undefined) return false;
     if (found.name !== address.collection || found.database !== address.database) throw renamed(address);
     return partition === '' || found.partitions.some(({ name }) => name === partition);
+  }
+
+  /** Later than every change that stands in the log: of the source, or, where it gives none, of the clock and some more. */
+  async #now(rows: RowSource, replica: CollectionReplica): Promise<TimeTick> {
+    const given = await this.#onSource('now', replica, (signal) => rows.now(signal));
+    return given ?? timeTickFromMs(this.#context.clock.now() + CLOCK_SKEW_MS_MAX);
   }
 
   #logEnd(channel: PChannel): Promise<LogEnd> {

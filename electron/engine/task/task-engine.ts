@@ -113,6 +113,8 @@ export class TaskEngine {
   #lease: WriteLease | undefined;
   readonly #intents: IntentMarks;
   readonly #copies: CopyRunner;
+  /** Shards that are read apart from their channels; settled when they no longer are. */
+  readonly #catchUps = new Set<Promise<void>>();
   readonly #joins = new Map<CollectionId, CopiedReplica>();
   #etcdClusterId = '';
 
@@ -214,12 +216,18 @@ export class TaskEngine {
       if (this.#operations !== undefined) {
         await this.#operations.whenConfirmed(await this.#latest(this.#operations.channel), stop);
       }
-      await Promise.all(
-        [...this.#followers.values()].map(async (follower) => {
-          await follower.whenConfirmed(await this.#latest(follower.channel), stop);
-        }),
+      const ends = await Promise.all(
+        [...this.#followers.values()].map(async (follower) => ({
+          follower,
+          end: await this.#latest(follower.channel),
+        })),
       );
+      const whenConfirmed = () => Promise.all(ends.map(({ follower, end }) => follower.whenConfirmed(end, stop)));
+      await whenConfirmed();
       await Promise.all([...this.#registry.all()].map((replica) => replica.whenJoined(stop)));
+      // Behind its join a shard may still be read apart from its channel, which knows nothing of it.
+      await orAborted(Promise.all(this.#catchUps), stop);
+      await whenConfirmed();
       // A drop that an earlier run began has no shard left that could wait for it.
       const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
       await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
@@ -323,12 +331,17 @@ export class TaskEngine {
           replica.signal,
         );
         replica.addLane(lane);
-        return catchUp({
+        const caughtUp = catchUp({
           context: this.#followerContext(shard.channel),
           lane,
           main,
           followed: (by) => this.#followerOf.set(shard.vchannel, by),
         });
+        // Should what follows throw first, its own failure is no reason to end the process.
+        const settled = caughtUp.catch(() => undefined);
+        this.#catchUps.add(settled);
+        void settled.finally(() => this.#catchUps.delete(settled));
+        return caughtUp;
       });
       this.#joinDue(replica);
       await Promise.all(catchUps);

@@ -23,6 +23,8 @@ export class WriteLease {
   /** Writes of an earlier run may land until then. */
   readonly #earlierUntilMs: number;
   #untilMs = 0;
+  /** Writes whose answer was lost may land until then. */
+  #openUntilMs = 0;
 
   constructor(store: Pick<TaskStore, 'setWritesUntil'>, clock: Clock, earlierUntilMs: number) {
     this.#store = store;
@@ -46,9 +48,14 @@ export class WriteLease {
     if (leftMs > 0) await pause(leftMs, signal);
   }
 
-  /** Every write has had its answer. */
+  /** A write ended without an answer. */
+  leftOpen(landsUntilMs: number): void {
+    this.#openUntilMs = Math.max(this.#openUntilMs, landsUntilMs);
+  }
+
+  /** No call is under way. Lost answers, and an earlier run's writes, are another matter. */
   end(): void {
-    // An earlier run's writes are another matter.
-    this.#store.setWritesUntil(this.#clock.now() < this.#earlierUntilMs ? this.#earlierUntilMs : 0);
+    const untilMs = Math.max(this.#openUntilMs, this.#earlierUntilMs);
+    this.#store.setWritesUntil(this.#clock.now() < untilMs ? untilMs : 0);
   }
 }
