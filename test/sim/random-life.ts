@@ -1,15 +1,19 @@
 /** What may happen to a source, drawn from a seed. */
 import { ReplicationError } from '../../shared/model/replication-error.ts';
+import { WRITE_DEADLINE_MS } from '../../electron/engine/target/timeouts.ts';
+import type { MemoryRows } from '../support/memory-rows.ts';
 import type { MemorySource, SourceCollection } from '../support/memory-source.ts';
 import { answerLost, refused, type MemoryTarget, type TargetCall } from '../support/memory-target.ts';
+import type { WalCall } from '../support/memory-wal.ts';
 import type { Row } from '../support/wal-builder.ts';
 
 /** mulberry32: small, and the same everywhere. */
 export class Random {
   #state: number;
 
-  constructor(seed: number) {
-    this.#state = (seed * 2_654_435_761) >>> 0;
+  /** `part`: of what the seed decides, each part by itself. */
+  constructor(seed: number, part = 0) {
+    this.#state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(part, 0x85ebca6b)) >>> 0;
   }
 
   below(limit: number): number {
@@ -49,17 +53,45 @@ const DEFINITIONS = [
 const unreachable = (side: 'wal' | 'source'): ReplicationError =>
   new ReplicationError('unreachable', side, 'The network is down for a moment.');
 
+/** Calls that may have their effect twice; upserts are rare while copying, and count more. */
+const REPEATABLE = [
+  'upsert',
+  'upsert',
+  'upsert',
+  'delete',
+  'createDatabase',
+  'createPartition',
+  'dropPartition',
+  'dropCollection',
+  'createIndex',
+  'loadCollection',
+  'flush',
+] as const satisfies readonly TargetCall[];
+
+/** Longer than a write may take, within a definition's time. */
+const SLOW_MS_MAX = 20_000;
+
+/** Random draws of parts of a life; those of its acts are 1, 2, ... */
+const BIRTH = 0;
+
 export class RandomLife {
-  readonly random: Random;
   readonly source: MemorySource;
+  readonly #seed: number;
+  random: Random;
   readonly #held = new Set<number>();
   #nextKey = 1n;
   #nextValue = 1;
 
   constructor(seed: number, makeSource: (channelCount: number) => MemorySource) {
-    this.random = new Random(seed);
+    this.#seed = seed;
+    this.random = new Random(seed, BIRTH);
     this.source = makeSource(2 + this.random.below(3));
     this.source.writesCreatePartition = this.random.below(2) === 0;
+  }
+
+  /** What follows is drawn for that act alone, so that leaving out another one changes none of it. */
+  turnTo(act: number): void {
+    this.random = new Random(this.#seed, act + 1);
   }
 
   act(): void {
@@ -69,7 +101,7 @@ export class RandomLife {
       this.#create();
       return;
     }
-    switch (random.below(20)) {
+    switch (random.below(24)) {
       case 0:
       case 1: {
         this.#create();
@@ -79,11 +111,15 @@ export class RandomLife {
         this.#drop(collection);
         return;
       }
-      case 3: {
+      case 3:
+      case 20:
+      case 21: {
         this.#togglePartition(collection);
         return;
       }
-      case 4: {
+      case 4:
+      case 22:
+      case 23: {
         this.#operate(collection);
         return;
       }
@@ -112,37 +148,71 @@ export class RandomLife {
     }
   }
 
-  /** Something fails, once, in a way that mends itself. */
-  misfortune(target: MemoryTarget): void {
+  /** Something fails, once, in a way that mends itself. @returns what, in words. */
+  misfortune(target: MemoryTarget, rows: MemoryRows): string {
     const { random, source } = this;
-    const call = random.below(2) === 0 ? random.pick(WRITES) : random.pick(DEFINITIONS);
-    switch (random.below(6)) {
+    const write = random.pick(WRITES);
+    const call = random.below(2) === 0 ? write : random.pick(DEFINITIONS);
+    switch (random.below(14)) {
       case 0:
       case 1: {
         target.script(call, { kind: 'lose', error: answerLost() });
-        return;
+        return `the answer to a ${call} is lost`;
       }
       case 2: {
         target.script(call, { kind: 'refuse', error: refused('rateLimited', 'too much') });
-        return;
+        return `a ${call} is refused`;
       }
-      case 3: {
-        source.wal.failNext(random.pick(['open', 'read', 'readAt', 'bounds']), unreachable('wal'));
-        return;
-      }
+      case 3:
       case 4: {
+        const afterMs = 1 + random.below(WRITE_DEADLINE_MS);
+        target.script(write, { kind: 'late', error: answerLost(), afterMs });
+        return `a ${write} fails and happens ${afterMs} ms later`;
+      }
+      case 5: {
+        target.script(write, { kind: 'prefix', error: answerLost() });
+        return `half of a ${write} happens`;
+      }
+      case 6: {
+        const twice = random.pick(REPEATABLE);
+        target.script(twice, { kind: 'twice' });
+        return `a ${twice} happens twice`;
+      }
+      case 7: {
+        const kind = random.pick<'refuse' | 'lose' | 'late'>(['refuse', 'lose', 'late']);
+        if (kind === 'late') rows.failNext({ kind, afterMs: 1 + random.below(WRITE_DEADLINE_MS) });
+        else rows.failNext({ kind, error: unreachable('source') });
+        return `a page of rows: ${kind}`;
+      }
+      case 8:
+      case 9: {
+        const failing = random.pick<WalCall>(['open', 'read', 'readAt', 'bounds']);
+        source.wal.failNext(failing, unreachable('wal'));
+        return `the log fails at ${failing}`;
+      }
+      case 10:
+      case 11: {
+        const afterMs = 1 + random.below(SLOW_MS_MAX);
+        const until = new Promise<void>((resolve) => void setTimeout(resolve, afterMs));
+        target.script(call, { kind: 'hold', until });
+        return `a ${call} is held for ${afterMs} ms at most`;
+      }
+      case 12: {
         source.catalog.failNext(unreachable('source'));
-        return;
+        return 'the catalogue fails';
       }
       default: {
         const index = random.below(source.channels.length);
         const channel = source.channels[index];
-        if (channel === undefined) return;
-        if (this.#held.delete(index)) source.wal.release(channel);
-        else {
-          this.#held.add(index);
-          source.wal.hold(channel);
+        if (channel === undefined) throw new Error('no such channel');
+        if (this.#held.delete(index)) {
+          source.wal.release(channel);
+          return `channel ${index} goes on`;
         }
+        this.#held.add(index);
+        source.wal.hold(channel);
+        source.wal.onFault('hold', channel);
+        return `channel ${index} is held`;
       }
     }
   }
@@ -202,6 +272,7 @@ export class RandomLife {
       if (this.random.below(2) === 0) return;
     }
     this.source.createPartition(collection, name);
+    if (this.random.below(2) === 0) this.source.insert(collection, this.#rows(4, []), name);
   }
 
   #operate(collection: SourceCollection): void {

@@ -7,7 +7,6 @@ import { ReplicationError, type ErrorCode } from '../../shared/model/replication
 import { hasPartitionKey, parseCollectionSchema } from '../../electron/engine/codec/collection-schema.ts';
 import type { FieldSlice } from '../../electron/engine/codec/records.ts';
 import { orAborted } from '../../electron/engine/runtime/waiting.ts';
-import type { CollectionAddress } from '../../electron/engine/milvus/collection-address.ts';
 import type {
   CollectionSpec,
   KeysDelete,
@@ -16,15 +15,23 @@ import type {
   TargetCollection,
   TargetInfo,
 } from '../../electron/engine/target/target.ts';
+import type { CollectionAddress } from '../../electron/engine/milvus/collection-address.ts';
 import type { KeyValue } from '../../electron/engine/source/catalog/catalog.ts';
+import { WRITE_DEADLINE_MS } from '../../electron/engine/target/timeouts.ts';
 import { decodeRequest } from './milvus-messages.ts';
 import { KEY_FIELD, VALUE_FIELD, type Key, type Row } from './wal-builder.ts';
 
 export type TargetCall = Exclude<keyof Target, 'close'>;
 
-/** `refuse`: nothing happens. `lose`: it happens, the answer is lost. `hold`: it waits, then goes on as usual. */
+/**
+ * `refuse`: nothing happens. `lose`: it happens, the answer is lost. `prefix`: as `lose`, with some of the rows. `late`: the
+ * answer is lost now, it happens `afterMs` after its start, whatever has become of the caller. `twice`: it happens twice, as after a
+ * repetition on the way; only for calls that bear it. `hold`: it waits, then goes on as usual.
+ */
 export type TargetFault =
-  | { readonly kind: 'refuse' | 'lose'; readonly error: ReplicationError }
+  | { readonly kind: 'refuse' | 'lose' | 'prefix'; readonly error: ReplicationError }
+  | { readonly kind: 'late'; readonly error: ReplicationError; readonly afterMs: number }
+  | { readonly kind: 'twice' }
   | { readonly kind: 'hold'; readonly until: Promise<void> };
 
 export interface MemoryCollection {
@@ -56,6 +63,10 @@ export class MemoryTarget implements Target {
   /** Turns of the event loop that a call takes. */
   turns: () => number = () => 0;
   callsUnderWay = 0;
+  /** A late call is about to have its effect. */
+  onLanding: (record: CallRecord) => void = () => undefined;
+  /** A call has met a fault. */
+  onFault: (kind: TargetFault['kind'], record: CallRecord) => void = () => undefined;
   readonly #faults: { call: TargetCall; matches: (record: CallRecord) => boolean; fault: TargetFault }[] = [];
   #nextId = 9000n;
 
@@ -88,11 +99,11 @@ export class MemoryTarget implements Target {
   }
 
   delete(write: KeysDelete, signal: AbortSignal): Promise<void> {
-    return this.#call('delete', nameOf(write), write.partition, signal, () => {
+    return this.#call('delete', nameOf(write), write.partition, signal, (part) => {
       const collection = this.#existing(write);
       if (collection.hasPartitionKey && write.partition !== '') throw refused('invalidRequest', 'partition named');
       if (write.keyField !== KEY_FIELD.name) throw refused('invalidRequest', 'not the key field');
-      const keys = new Set<Key>(write.keys.values);
+      const keys = new Set<Key>(part([...write.keys.values]));
       const names = write.partition === '' ? [...collection.partitions.keys()] : [write.partition];
       for (const name of names) {
         const rows = this.#partition(collection, name);
@@ -234,13 +245,14 @@ export class MemoryTarget implements Target {
     signal: AbortSignal,
     change: (rows: Row[], added: readonly Row[]) => void,
   ): Promise<void> {
-    return this.#call(call, nameOf(write), write.partition, signal, () => {
+    return this.#call(call, nameOf(write), write.partition, signal, (part) => {
       const collection = this.#existing(write);
       if (collection.hasPartitionKey && write.partition !== '') throw refused('invalidRequest', 'partition named');
       const partition = write.partition === '' ? '_default' : write.partition;
       const rows = this.#partition(collection, partition);
-      const added = rowsOf(write.fields);
-      if (added.length !== write.rowCount) throw refused('invalidRequest', 'row count');
+      const all = rowsOf(write.fields);
+      if (all.length !== write.rowCount) throw refused('invalidRequest', 'row count');
+      const added = part(all);
       change(rows, added);
       for (const { key, value } of added) {
         this.everWritten.add(`${collection.origin}/${write.partition}/${key}/${value}`);
@@ -265,9 +277,10 @@ export class MemoryTarget implements Target {
     address: string,
     partition: string,
     signal: AbortSignal,
-    effect: () => T,
+    effect: (part: Part) => T,
   ): Promise<T> {
     const record = { call, address, partition };
+    const startedMs = Date.now();
     this.callsUnderWay += 1;
     try {
       this.step(`before ${call} ${address}`);
@@ -280,15 +293,38 @@ export class MemoryTarget implements Target {
       const at = this.#faults.findIndex((scripted) => scripted.call === call && scripted.matches(record));
       const [scripted] = at < 0 ? [] : this.#faults.splice(at, 1);
       const fault = scripted?.fault;
+      if (fault !== undefined) this.onFault(fault.kind, record);
       if (fault?.kind === 'refuse') throw fault.error;
+      if (fault?.kind === 'late') {
+        this.#later(startedMs + fault.afterMs - Date.now(), record, () => effect(whole));
+        throw fault.error;
+      }
       if (fault?.kind === 'hold') await orAborted(fault.until, signal);
-      const result = effect();
+      // As the server does when it is told of a deadline.
+      if (WRITES.has(call) && Date.now() > startedMs + WRITE_DEADLINE_MS) throw answerLost();
+      if (fault?.kind === 'twice') effect(whole);
+      const result = effect(fault?.kind === 'prefix' ? firstHalf : whole);
       this.step(`after ${call} ${address}`);
-      if (fault?.kind === 'lose') throw fault.error;
+      if (fault?.kind === 'lose' || fault?.kind === 'prefix') throw fault.error;
       return result;
     } finally {
       this.callsUnderWay -= 1;
     }
+  }
+
+  #later(afterMs: number, record: CallRecord, effect: () => unknown): void {
+    setTimeout(
+      () => {
+        this.onLanding(record);
+        try {
+          effect();
+        } catch (error) {
+          // What it was for may be gone: nobody hears of that any more.
+          if (!(error instanceof ReplicationError)) throw error;
+        }
+      },
+      Math.max(0, afterMs),
+    );
   }
 
   #database(name: string): Map<string, MemoryCollection> {
@@ -309,6 +345,13 @@ export class MemoryTarget implements Target {
     return rows;
   }
 }
+
+const WRITES: ReadonlySet<TargetCall> = new Set(['insert', 'upsert', 'delete']);
+
+/** Which of the rows or keys of a call have an effect. */
+type Part = <T>(all: readonly T[]) => readonly T[];
+const whole: Part = (all) => all;
+const firstHalf: Part = (all) => all.slice(0, Math.floor((all.length + 1) / 2));
 
 const nameOf = ({ database, collection }: CollectionAddress): string => `${database}.${collection}`;
 const textOf = (body: Readonly<Record<string, unknown>>, field: string): string => {

@@ -1,0 +1,148 @@
+/**
+ * Defects that the simulation must find: each is one change of one line at a place where a promise is kept. They are put
+ * into the source as a test loads it (`planted.ts`).
+ */
+export interface Defect {
+  readonly name: string;
+  /** Of the source, from its root. */
+  readonly file: string;
+  /** Occurs there once. */
+  readonly from: string;
+  readonly to: string;
+  /** Suites beside the random lives that may find it. */
+  readonly suites?: readonly string[];
+}
+
+const TASK = 'electron/engine/task';
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    name: 'checkpoint before confirmation',
+    file: `${TASK}/shard-lane.ts`,
+    from: 'if (batch.entries.length > 0) await this.#owner.applyEntries',
+    to: 'this.#confirm(batch.checkpoint); if (batch.entries.length > 0) await this.#owner.applyEntries',
+  },
+  {
+    name: "the tick's own message as resume point",
+    file: `${TASK}/tick-assembler.ts`,
+    from: 'ordinal: oldestBehind ?? ordinal',
+    to: 'ordinal',
+  },
+  {
+    name: 'messages of a tick not sorted',
+    file: `${TASK}/tick-assembler.ts`,
+    from: 'withoutRepeats(due.sort(inLogOrder), repeated)',
+    to: 'withoutRepeats(due, repeated)',
+  },
+  {
+    name: 'repeated messages of a tick kept',
+    file: `${TASK}/tick-assembler.ts`,
+    from: 'if (!seen[entry.kind].has(entry.messageId)) {',
+    to: 'if (seen) {',
+  },
+  {
+    name: 'a drop that waits for no other shard',
+    file: `${TASK}/shard-barrier.ts`,
+    from: 'if (barrier.isRunning || !this.#shards.every((vchannel) => this.#isThere(barrier, vchannel))) return;',
+    to: 'if (barrier.isRunning) return;',
+  },
+  {
+    name: 'end of the copy taken before its last read',
+    file: `${TASK}/copy-runner.ts`,
+    from: 'ends.set(vchannel, ordinal);',
+    to: 'ends.set(vchannel, pinned.find((shard) => shard.vchannel === vchannel)?.intent ?? ordinal);',
+  },
+  {
+    name: 'replay that inserts',
+    file: `${TASK}/copy-runner.ts`,
+    from: 'intent: ends.get(shard.vchannel) })',
+    to: 'intent: 0n })',
+  },
+  {
+    name: 'beginning of the replay taken after the first read',
+    file: `${TASK}/copy-runner.ts`,
+    from: 'shards: pinned.map((shard) => ({ ...shard,',
+    to: "shards: pinned.map((shard) => ({ ...shard, checkpoint: { ...shard.checkpoint, resume: { ...shard.checkpoint.resume, kind: 'after', ordinal: ends.get(shard.vchannel) } },",
+  },
+  {
+    name: 'page of a copy written before its intent is stored',
+    file: `${TASK}/collection-copy.ts`,
+    from: 'store.saveCopyProgress(collection.id, progress);',
+    to: '',
+  },
+  {
+    name: 'intent mark stored after the write',
+    file: `${TASK}/collection-replica.ts`,
+    from: 'await this.#context.intents.cover(lane, last);',
+    to: 'await this.#writer.write(deletes, inserts, isDoubtful); return this.#context.intents.cover(lane, last);',
+  },
+  {
+    name: 'intent mark not stored at all',
+    file: `${TASK}/intent-marks.ts`,
+    from: 'this.#store.saveIntents(marks);',
+    to: '',
+  },
+  {
+    name: 'doubtful window forgotten by a restart',
+    file: `${TASK}/shard-lane.ts`,
+    from: 'this.doubtfulUntil = intent;',
+    to: 'this.doubtfulUntil = 0n;',
+  },
+  {
+    name: 'repetition that does not wait for a late write',
+    file: `${TASK}/collection-writer.ts`,
+    from: 'if (isOpen && leftMs > 0) await pause(leftMs, ended);',
+    to: '',
+  },
+  {
+    name: 'restart that does not wait for a late write',
+    file: `${TASK}/write-lease.ts`,
+    from: 'if (leftMs > 0) await pause(leftMs, signal);',
+    to: '',
+  },
+  {
+    name: 'budget without a reserve for the one furthest behind',
+    file: 'electron/engine/runtime/read-budget.ts',
+    from: 'furthestBehind?.admit({ bytesMax: 1, outlineOnly: true });',
+    to: '',
+  },
+  {
+    name: 'deletes after inserts of one timestamp',
+    file: `${TASK}/write-plan.ts`,
+    from: "if (deletes.length === 0) return inserts.map((record) => ({ kind: 'insert', record }));",
+    to: "return [...inserts.map((record) => ({ kind: 'insert', record })), ...deletes.map((record) => ({ kind: 'delete', record, keys: record.keys }))];",
+  },
+  {
+    name: 'insert repeated after an unknown outcome',
+    file: `${TASK}/collection-writer.ts`,
+    from: 'isKeyed ||= mayBeThere;',
+    to: '',
+  },
+  {
+    name: 'drop by name instead of identity',
+    file: `${TASK}/collection-replica.ts`,
+    from: 'if (found !== undefined && found.id === this.#targetId) {',
+    to: 'if (found !== undefined) {',
+    suites: ['planted/foreign-name.test.ts'],
+  },
+  {
+    name: 'operation repeated after a restart',
+    file: `${TASK}/collection-replica.ts`,
+    from: 'if (ordinal <= this.#operationsUntil) return Promise.resolve();',
+    to: '',
+    suites: ['operations.test.ts'],
+  },
+  {
+    name: 'change-over before the reader is level',
+    file: `${TASK}/catch-up.ts`,
+    from: 'if (done.signal.aborted || !side.isLevelWith(main)) return;',
+    to: 'if (done.signal.aborted) return;',
+  },
+  {
+    name: 'dropped partition not stored',
+    file: `${TASK}/collection-replica.ts`,
+    from: 'this.#context.store.addDroppedPartition(this.id, id);',
+    to: '',
+    suites: ['planted/dropped-partition.test.ts'],
+  },
+];
