@@ -58,7 +58,9 @@ beforeAll(async () => {
   lab = await startLab({ purpose: 'throwaway' });
   source = clientOf(lab.source);
   target = clientOf(lab.target);
-  task = await ServedTask.create({ source: lab.source.asSource, target: lab.target.asTarget });
+  // What is tried here is the log: its operations, from the first on.
+  const start = { kind: 'creation' } as const;
+  task = await ServedTask.create({ source: lab.source.asSource, target: lab.target.asTarget, start });
 });
 afterAll(async () => {
   await Promise.all([source.closeConnection(), target.closeConnection()]);
