@@ -188,7 +188,8 @@ export class KafkaInstance {
     );
     if (isFormatted) return;
     const { java, classPath } = this.#options.server;
-    const args = ['format', '--ignore-formatted', '-t', this.#record.clusterId, '-c', properties];
+    // In one word: one id in 64 begins with a dash, which on its own would be taken for an option.
+    const args = ['format', '--ignore-formatted', `--cluster-id=${this.#record.clusterId}`, '-c', properties];
     const { exitCode, output } = await runCommand(
       java,
       [...JAVA_OPTIONS, '-cp', classPath, 'kafka.tools.StorageTool', ...args],
