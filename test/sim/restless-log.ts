@@ -32,8 +32,8 @@ export class RestlessLog {
     // A tick promises that nothing older follows.
     if (kind === 'timeTick') this.#arriveAt(channel);
     if (kind !== 'insert' && kind !== 'delete') return this.#append(channel, payload);
-    const isRepeated = !process.env['NODELAY'] && this.#random.below(12) === 0;
-    const isDelayed = !process.env['NODELAY'] && this.#random.below(3) === 0;
+    const isRepeated = this.#random.below(12) === 0;
+    const isDelayed = this.#random.below(3) === 0;
     if (isRepeated || isDelayed) {
       const waiting = this.#onTheWay.get(channel) ?? [];
       waiting.splice(this.#random.below(waiting.length + 1), 0, payload);

@@ -125,8 +125,7 @@ export class CopyRunner {
   /** By identity, under whatever name it has now. */
   #find(replica: CollectionReplica): Promise<CatalogCollection | undefined> {
     return this.#onSource('catalog', replica, async () => {
-      const found = await this.#context.catalog.collection(replica.id);
-      return found === 'gone' || found === 'creating' ? undefined : found;
+      return living(await this.#context.catalog.collection(replica.id));
     });
   }
 
@@ -226,8 +225,8 @@ export class CopyRunner {
   #describe(rows: RowSource, replica: CollectionReplica): Promise<DescribedCollection | undefined> {
     const { catalog } = this.#context;
     return this.#onSource('describe', replica, async (signal) => {
-      const found = await catalog.collection(replica.id);
-      if (found === 'gone' || found === 'creating' || found === undefined) return undefined;
+      const found = living(await catalog.collection(replica.id));
+      if (found === undefined) return undefined;
       const address: CollectionAddress = { database: found.database, collection: found.name };
       const state = await rows.describe(address, signal);
       if (state === undefined) throw notFoundYet(address);
@@ -269,6 +268,11 @@ export class CopyRunner {
   #onSource<T>(name: string, replica: CollectionReplica, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return retrying(() => call(replica.signal), replica.signal, this.#context.observer(`${name} ${replica.id}`));
   }
+}
+
+/** What the catalogue holds as made and not dropped. */
+function living(found: Awaited<ReturnType<Catalog['collection']>>): CatalogCollection | undefined {
+  return found === 'gone' || found === 'creating' ? undefined : found;
 }
 
 function notFoundYet({ database, collection }: CollectionAddress): ReplicationError {
