@@ -1,14 +1,11 @@
 /**
- * One collection of the source, by identity, and its copy on the target. Two collections that bore one name one after
- * the other are two replicas; the second is created only after the first has been dropped.
- *
- * Phases (durable): pending → creating → created → dropping → dropped. `creating` and `dropping` are on disk before the
- * target is called, so after a crash it is known what may have happened.
+ * One collection of the source, by identity, with all that is done for it: its copy on the target, its shards, its
+ * operations, its trouble. Two collections that bore one name one after the other are two replicas; the second is created
+ * only after the first has been dropped.
  *
  * Not its job: reading, assembling, deciding which collections there are.
  */
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
-import { ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
 import type { CopyState, StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
 import type { CollectionStatus, CopyStatus, Trouble } from '../../../shared/model/task-status.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
@@ -19,20 +16,23 @@ import {
   timeTickToMs,
   type TimeTick,
 } from '../../../shared/time/time-tick.ts';
-import { hasPartitionKey, parseCollectionSchema, type CollectionSchema } from '../codec/collection-schema.ts';
-import type { DeleteRecord, InsertRecord, WalRecord } from '../codec/records.ts';
-import { isHeld, hintFor, outcomeOf } from '../errors/policy.ts';
+import { parseCollectionSchema, type CollectionSchema } from '../codec/collection-schema.ts';
+import type { WalRecord } from '../codec/records.ts';
+import { isHeld, hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
-import { Conditions, orAborted, SerialLane } from '../runtime/waiting.ts';
+import { Conditions, orAborted, type SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
-import { CollectionWriter } from './collection-writer.ts';
+import { CollectionOperations, type OperationPlace } from './collection-operations.ts';
+import { CollectionWriter, type OnTarget } from './collection-writer.ts';
+import { EntryApplier } from './entry-applier.ts';
 import type { LogEntry } from './log-entry.ts';
 import type { IntentMarks } from './intent-marks.ts';
 import { ShardBarriers } from './shard-barrier.ts';
 import type { LaneOwner, ShardLane } from './shard-lane.ts';
+import { TargetCopy } from './target-copy.ts';
 import type { WriteLease } from './write-lease.ts';
 
 export interface ReplicaContext {
@@ -75,45 +75,22 @@ export interface ReplicaContext {
   notice(text: string): void;
 }
 
-/** Where an operation stands: its message in the operation channel, and its time among the data. */
-export interface OperationPlace {
-  readonly ordinal: MessageOrdinal;
-  readonly tick: TimeTick;
-}
-
-interface PendingOperation {
-  readonly tick: TimeTick;
-  readonly done: Promise<void>;
-}
-
 export class CollectionReplica implements LaneOwner {
   readonly id: CollectionId;
   readonly address: CollectionAddress;
   readonly createTick: TimeTick;
   readonly vchannels: readonly VChannel[];
   readonly schema: CollectionSchema;
-  readonly #stored: StoredCollection;
   readonly #context: ReplicaContext;
+  readonly #targetCopy: TargetCopy;
+  readonly #operations: CollectionOperations;
+  readonly #applier: EntryApplier;
   readonly #writer: CollectionWriter;
   readonly #barriers: ShardBarriers;
   readonly #lanes = new Map<VChannel, ShardLane>();
   readonly #conditions = new Conditions();
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #droppedPartitions: Set<PartitionId>;
-  readonly #knownPartitions = new Set<string>();
-  readonly #operations = new Set<PendingOperation>();
-  #lastOperation: Promise<void> = Promise.resolve();
-  #lastOperationTick: TimeTick = TIME_TICK_ZERO;
-  /** Partitions of the catalogue are being made: calls that must not meet a drop. */
-  #partitionsAdded: Promise<void> | undefined;
-  #phase: StoredCollection['phase'];
-  #targetId: bigint | undefined;
-  #dropTick: TimeTick | undefined;
-  #operationsUntil: MessageOrdinal;
-  readonly #partitionLane = new SerialLane();
-  #ready: Promise<void> | undefined;
-  #isReady = false;
   #trouble: Trouble | undefined;
   #hasFailed = false;
   #copy: CopyState;
@@ -130,29 +107,45 @@ export class CollectionReplica implements LaneOwner {
       );
     }
     this.#context = context;
-    this.#stored = stored;
     this.id = stored.id;
     this.address = { database: stored.database, collection: stored.name };
     this.createTick = stored.createTick;
     this.vchannels = stored.vchannels;
     this.schema = schema;
-    this.#phase = stored.phase;
     this.#copy = stored.copy;
-    this.#targetId = stored.targetId;
-    this.#dropTick = stored.dropTick;
-    this.#operationsUntil = stored.operationsUntil;
-    this.#droppedPartitions = new Set(droppedPartitions);
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     this.#barriers = new ShardBarriers(stored.vchannels, (vchannel) => this.#progressOf(vchannel));
+    const onTarget: OnTarget = (name, call) => this.onTarget(name, call);
     this.#writer = new CollectionWriter({
-      target: context.target,
+      ...context,
       address: this.address,
       schema,
-      onTarget: (name, call) => this.onTarget(name, call),
-      lease: context.lease,
-      clock: context.clock,
+      onTarget,
       signal: this.#signal,
       confirmed: (tick) => context.rowsConfirmed(tick),
+    });
+    this.#operations = new CollectionOperations(stored.id, stored.operationsUntil, {
+      store: context.store,
+      onTarget,
+      signal: this.#signal,
+      whenReached: (tick) => this.#whenReached(tick),
+      copyUntil: () => this.#copyUntil(),
+      passedOver: (name) =>
+        context.notice(`${name} of ${stored.name} was older than its copy and no longer fitted it.`),
+    });
+    const copyContext = {
+      ...context,
+      onTarget,
+      whenOperationsDone: (tick: TimeTick) => this.#operations.whenDone(tick),
+      changed: () => this.#copyChanged(),
+    };
+    this.#targetCopy = new TargetCopy(copyContext, stored, schema, droppedPartitions);
+    this.#applier = new EntryApplier({
+      ...context,
+      copy: this.#targetCopy,
+      writer: this.#writer,
+      barriers: this.#barriers,
+      whenReady: (lane) => this.#whenReady(lane),
     });
   }
 
@@ -161,12 +154,12 @@ export class CollectionReplica implements LaneOwner {
   }
 
   get isDropped(): boolean {
-    return this.#phase === 'dropped';
+    return this.#targetCopy.isDropped;
   }
 
   /** Its drop was begun, perhaps by an earlier run. */
   get isEnding(): boolean {
-    return this.#phase === 'dropping' || this.#phase === 'dropped';
+    return this.#targetCopy.isEnding;
   }
 
   get hasFailed(): boolean {
@@ -209,7 +202,8 @@ export class CollectionReplica implements LaneOwner {
 
   /** Whether the collection existed at the source at that time, as far as its log has been applied. */
   isAliveAt(tick: TimeTick): boolean {
-    return this.createTick <= tick && (this.#dropTick === undefined || tick < this.#dropTick);
+    const { dropTick } = this.#targetCopy;
+    return this.createTick <= tick && (dropTick === undefined || tick < dropTick);
   }
 
   addLane(lane: ShardLane): void {
@@ -222,26 +216,32 @@ export class CollectionReplica implements LaneOwner {
 
   /** It was gone from the source before its copy began: there is nothing of it, and will be nothing. */
   passedOver(): void {
-    this.#context.store.updateCollection(this.id, { phase: 'dropped' });
-    this.#phase = 'dropped';
-    this.#conditions.changed();
-    this.#context.dropped(this);
+    this.#targetCopy.passedOver();
   }
 
   /** Takes up what a crash may have left half done. Collections that were never begun wait for their first record. */
   resume(): void {
-    if (this.#phase === 'dropping') this.#guard(this.#finishDrop());
-    if (this.#phase === 'created' || this.#phase === 'creating') this.#guard(this.ensureReady());
+    const { phase } = this.#targetCopy;
+    if (phase === 'dropping') this.#guard(this.#targetCopy.finishDrop());
+    if (phase === 'created' || phase === 'creating') this.#guard(this.ensureReady());
   }
 
   /** The copy exists on the target and is ours. Shared by all who ask. */
   ensureReady(): Promise<void> {
-    this.#ready ??= this.#makeReady().then(() => {
-      this.#isReady = true;
-      this.#conditions.changed();
-      this.#context.partitionsWanted();
-    });
-    return this.#ready;
+    return this.#targetCopy.ensureReady();
+  }
+
+  ensurePartition(name: string): Promise<void> {
+    return this.#targetCopy.ensurePartition(name);
+  }
+
+  /** Partitions that the catalogue shows. A failure is the collection's own. */
+  async addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
+    try {
+      await this.#targetCopy.addPartitions(partitions);
+    } catch (error) {
+      if (!this.#signal.aborted) this.fail(error);
+    }
   }
 
   /** Resolves when the copy has been dropped for good. Rejects when the collection has failed, so that it never will be. */
@@ -250,90 +250,40 @@ export class CollectionReplica implements LaneOwner {
     if (this.#hasFailed) throw this.#inTheWay();
   }
 
-  /**
-   * Runs an operation of the operation channel in its place: after the collection's earlier operations, and when every
-   * change before it has been applied. Resolves without running it when the collection is dropped first.
-   */
-  operation(
-    { ordinal, tick }: OperationPlace,
-    name: string,
-    run: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    // Read again after a restart: repeating it could undo what came after it.
-    if (ordinal <= this.#operationsUntil) return Promise.resolve();
-    const previous = this.#lastOperation;
-    // Two proxies may write their operations in another order than that of their times: the later one's place counts.
-    if (tick > this.#lastOperationTick) this.#lastOperationTick = tick;
-    const place = this.#lastOperationTick;
-    // What it did may be undone by now, and the copy has read what came of it all.
-    const isPartOfCopy = tick <= this.#copyUntil();
-    const done = (async () => {
-      await orAborted(previous, this.#signal);
-      await this.#conditions.until(() => this.isEnding || (this.#isReady && this.#haveAllReached(place)), this.#signal);
-      if (this.isEnding) return;
-      await this.onTarget(name, run).catch((error: unknown) => {
-        if (!isPartOfCopy || this.#signal.aborted || outcomeOf(toReplicationError(error)) !== 'refused') throw error;
-        this.#context.notice(`${name} of ${this.address.collection} was older than its copy and no longer fitted it.`);
-      });
-      this.#context.store.setOperationsUntil(this.id, ordinal);
-      this.#operationsUntil = ordinal;
-    })();
-    const pending = { tick: place, done };
-    this.#operations.add(pending);
-    this.#lastOperation = done.catch(() => undefined);
-    return done
-      .catch((error: unknown) => {
-        this.fail(error);
-        throw error;
-      })
-      .finally(() => this.#operations.delete(pending));
-  }
-
-  /**
-   * Partitions that the catalogue shows. They are made on the target unless their drop has been applied already. Not yet on
-   * the target itself, the collection asks again later.
-   */
-  async addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
-    // One after the other: a reading that is older must not end later.
-    const added = this.#partitionLane.run(() => this.#addPartitions(partitions));
-    this.#partitionsAdded = added;
-    await added;
-    if (this.#partitionsAdded === added) this.#partitionsAdded = undefined;
-  }
-
-  async #addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
+  /** Runs an operation of the operation channel in its place. @see CollectionOperations */
+  async operation(place: OperationPlace, name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     try {
-      for (const { id, name } of partitions) {
-        if (!this.#isReady || this.#phase !== 'created') return;
-        if (!this.#droppedPartitions.has(id)) await this.ensurePartition(name);
-      }
+      await this.#operations.run(place, name, run);
     } catch (error) {
-      if (!this.#signal.aborted) this.fail(error);
+      this.fail(error);
+      throw error;
     }
   }
 
-  async applyEntries(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
-    let released = 0;
-    try {
-      if (!this.#isReady) {
-        const predecessors = this.#context.predecessorsOf(this);
-        if (predecessors.length > 0) {
-          await lane.waitFor(Promise.all(predecessors.map((earlier) => earlier.whenDropped(this.#signal))));
-        }
-        await orAborted(this.ensureReady(), this.#signal);
-      }
-      for (let index = 0; index < entries.length;) {
-        const end = endOfGroup(entries, index);
-        const group = entries.slice(index, end);
-        const [first] = group;
-        if (first !== undefined) lane.reached(first.beginTick);
-        await this.#applyGroup(lane, group);
-        for (const entry of group) this.#context.release(entry);
-        index = released = end;
-      }
-    } finally {
-      for (const entry of entries.slice(released)) this.#context.release(entry);
+  applyEntries(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
+    return this.#applier.apply(lane, entries);
+  }
+
+  async #whenReady(lane: ShardLane): Promise<void> {
+    const predecessors = this.#context.predecessorsOf(this);
+    if (predecessors.length > 0) {
+      await lane.waitFor(Promise.all(predecessors.map((earlier) => earlier.whenDropped(this.#signal))));
     }
+    await orAborted(this.ensureReady(), this.#signal);
+  }
+
+  /** Every change before `tick` is applied: true; or the collection is being dropped: false. */
+  async #whenReached(tick: TimeTick): Promise<boolean> {
+    const isReached = () =>
+      this.#targetCopy.isReady && this.vchannels.every((shard) => this.#progressOf(shard) >= tick);
+    await this.#conditions.until(() => this.isEnding || isReached(), this.#signal);
+    return !this.isEnding;
+  }
+
+  #copyChanged(): void {
+    if (this.isDropped) for (const lane of this.#lanes.values()) lane.stop();
+    this.#conditions.changed();
+    if (this.isDropped) this.#context.dropped(this);
   }
 
   laneChanged(lane: ShardLane): void {
@@ -391,155 +341,7 @@ export class CollectionReplica implements LaneOwner {
     if (this.#trouble !== undefined) return 'blocked';
     if (this.#copy === 'copying') return 'copying';
     if (this.#copy === 'copied') return 'replaying';
-    return this.#isReady && this.#copy !== 'due' ? 'following' : 'initializing';
-  }
-
-  async #applyGroup(lane: ShardLane, group: readonly LogEntry[]): Promise<void> {
-    const deletes: DeleteRecord[] = [];
-    const inserts: InsertRecord[] = [];
-    for (const entry of group) {
-      const record = await this.#context.contentOf(lane, entry);
-      switch (record.kind) {
-        case 'delete':
-        case 'insert':
-          if (this.#droppedPartitions.has(record.partitionId)) break;
-          await this.ensurePartition(record.partitionName);
-          if (record.kind === 'delete') deletes.push(record);
-          else inserts.push(record);
-          break;
-        case 'createPartition':
-          if (!this.#droppedPartitions.has(record.partitionId)) await this.ensurePartition(record.partitionName);
-          break;
-        case 'dropPartition':
-          await this.#arriveAtPartitionDrop(lane, record.partitionId, record.partitionName, record.beginTick);
-          break;
-        case 'dropCollection':
-          await lane.waitFor(
-            this.#barriers.arrive('collection', record.beginTick, lane.vchannel, () => this.#drop(record.beginTick)),
-          );
-          break;
-        case 'createCollection':
-        case 'timeTick':
-        case 'operation':
-        case 'unknown':
-          break;
-      }
-    }
-    const isDoubtful = group.some((entry) => entry.ordinal <= lane.doubtfulUntil);
-    if (deletes.length + inserts.length === 0) return;
-    const last = group.reduce((highest, { ordinal }) => (ordinal > highest ? ordinal : highest), ORDINAL_NONE);
-    await this.#context.intents.cover(lane, last);
-    await this.#writer.write(deletes, inserts, isDoubtful);
-  }
-
-  async #arriveAtPartitionDrop(lane: ShardLane, id: PartitionId, name: string, tick: TimeTick): Promise<void> {
-    // Dropped already, by the shards that came here before a restart: what bears the name now is another partition.
-    if (this.#droppedPartitions.has(id)) return;
-    const drop = async (): Promise<void> => {
-      while (this.#hasCallsBefore(tick)) await this.#callsBefore(tick);
-      await this.onTarget('dropPartition', (signal) => this.#context.target.dropPartition(this.address, name, signal));
-      this.#context.store.addDroppedPartition(this.id, id);
-      this.#droppedPartitions.add(id);
-      this.#knownPartitions.delete(name);
-      this.#context.partitionsWanted();
-    };
-    await lane.waitFor(this.#barriers.arrive(`partition ${id}`, tick, lane.vchannel, drop));
-  }
-
-  async ensurePartition(name: string): Promise<void> {
-    if (name === '' || hasPartitionKey(this.schema) || this.#knownPartitions.has(name)) return;
-    await this.onTarget('createPartition', (signal) =>
-      this.#context.target.createPartition(this.address, name, signal),
-    );
-    this.#knownPartitions.add(name);
-  }
-
-  async #makeReady(): Promise<void> {
-    const { target, store } = this.#context;
-    const { database } = this.address;
-    await this.#context.databaseLane(database).run(async () => {
-      const found = await this.onTarget('describeCollection', (signal) =>
-        target.describeCollection(this.address, signal),
-      );
-      if (this.#phase === 'created') {
-        if (found === undefined || found.id !== this.#targetId) throw this.#targetChanged(found === undefined);
-        for (const partition of found.partitions) this.#knownPartitions.add(partition);
-        return;
-      }
-      const origin = this.#context.originOf(this.id);
-      if (found !== undefined && !(this.#phase === 'creating' && found.origin === origin)) throw this.#nameTaken();
-      if (found === undefined) {
-        this.#setPhase('creating');
-        await this.#context.ensureDatabase(database);
-        await this.onTarget('createCollection', (signal) => this.#create(origin, signal));
-      }
-      const made =
-        found ??
-        (await this.onTarget('describeCollection', (signal) => target.describeCollection(this.address, signal)));
-      if (made === undefined) throw this.#targetChanged(true);
-      for (const partition of made.partitions) this.#knownPartitions.add(partition);
-      this.#targetId = made.id;
-      store.updateCollection(this.id, { phase: 'created', targetId: made.id });
-      this.#phase = 'created';
-    });
-    if (this.schema.autoId) {
-      this.#context.notice(
-        `The source generates the keys of ${database}.${this.address.collection}. The copy keeps them, so key generation is off on the target.`,
-      );
-    }
-  }
-
-  async #create(origin: string, signal: AbortSignal): Promise<void> {
-    const { schema, shardCount, consistencyLevel, properties, partitionKeyCount } = this.#stored;
-    try {
-      await this.#context.target.createCollection(
-        { ...this.address, schema, shardCount, consistencyLevel, properties, partitionKeyCount, origin },
-        signal,
-      );
-    } catch (error) {
-      // The answer to an earlier attempt was lost, and it had succeeded.
-      const isThere = error instanceof ReplicationError && error.code === 'alreadyExists';
-      if (!isThere) throw error;
-      const found = await this.#context.target.describeCollection(this.address, signal);
-      if (found?.origin !== origin) throw this.#nameTaken();
-    }
-  }
-
-  async #drop(tick: TimeTick): Promise<void> {
-    while (this.#hasCallsBefore(tick)) await this.#callsBefore(tick);
-    this.#dropTick = tick;
-    this.#context.store.updateCollection(this.id, { phase: 'dropping', dropTick: tick });
-    this.#phase = 'dropping';
-    await this.#finishDrop();
-  }
-
-  async #finishDrop(): Promise<void> {
-    const { target, store } = this.#context;
-    await this.#context.databaseLane(this.address.database).run(async () => {
-      const found = await this.onTarget('describeCollection', (signal) =>
-        target.describeCollection(this.address, signal),
-      );
-      // By identity: a later collection of the same name is not ours to drop.
-      if (found !== undefined && found.id === this.#targetId) {
-        await this.onTarget('dropCollection', (signal) => target.dropCollection(this.address, signal));
-      }
-      store.updateCollection(this.id, { phase: 'dropped' });
-      this.#phase = 'dropped';
-    });
-    for (const lane of this.#lanes.values()) lane.stop();
-    this.#conditions.changed();
-    this.#context.dropped(this);
-  }
-
-  /** Asked again right before a drop: what comes up while it waits is waited for as well. */
-  #hasCallsBefore(tick: TimeTick): boolean {
-    return this.#partitionsAdded !== undefined || [...this.#operations].some((operation) => operation.tick < tick);
-  }
-
-  async #callsBefore(tick: TimeTick): Promise<void> {
-    const earlier = [...this.#operations].filter((operation) => operation.tick < tick).map(({ done }) => done);
-    if (this.#partitionsAdded !== undefined) earlier.push(this.#partitionsAdded);
-    await orAborted(Promise.allSettled(earlier), this.#signal);
+    return this.#targetCopy.isReady && this.#copy !== 'due' ? 'following' : 'initializing';
   }
 
   /** Repeats a call after the policy, and shows what it is blocked by. */
@@ -564,21 +366,12 @@ export class CollectionReplica implements LaneOwner {
     });
   }
 
-  #setPhase(phase: StoredCollection['phase']): void {
-    this.#context.store.updateCollection(this.id, { phase });
-    this.#phase = phase;
-  }
-
   #guard(work: Promise<void>): void {
     work.catch((error: unknown) => this.fail(error));
   }
 
   #progressOf(vchannel: VChannel): TimeTick {
     return this.#lanes.get(vchannel)?.progress ?? TIME_TICK_ZERO;
-  }
-
-  #haveAllReached(tick: TimeTick): boolean {
-    return this.vchannels.every((vchannel) => this.#progressOf(vchannel) >= tick);
   }
 
   #inTheWay(): ReplicationError {
@@ -590,35 +383,4 @@ export class CollectionReplica implements LaneOwner {
       { context: { database, collection } },
     );
   }
-
-  #nameTaken(): ReplicationError {
-    const { database, collection } = this.address;
-    return new ReplicationError(
-      'alreadyExists',
-      'target',
-      `The target already has a collection ${database}.${collection} that this task did not make. Drop or rename it there, then resume.`,
-      { context: { database, collection } },
-    );
-  }
-
-  #targetChanged(isMissing: boolean): ReplicationError {
-    const { database, collection } = this.address;
-    const what = isMissing ? 'was dropped from the target' : 'was replaced on the target';
-    return new ReplicationError(
-      'targetChanged',
-      'target',
-      `The copy of ${database}.${collection} ${what} behind Lifeline's back. Begin a new task to copy it again.`,
-      { context: { database, collection } },
-    );
-  }
-}
-
-/** Data messages of one timestamp belong together; every other message stands alone. */
-function endOfGroup(entries: readonly LogEntry[], start: number): number {
-  const first = entries[start];
-  const isData = (entry: LogEntry | undefined): boolean => entry?.kind === 'insert' || entry?.kind === 'delete';
-  let end = start + 1;
-  if (!isData(first)) return end;
-  while (isData(entries[end]) && entries[end]?.beginTick === first?.beginTick) end += 1;
-  return end;
 }

@@ -72,9 +72,9 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: 'intent mark stored after the write',
-    file: `${TASK}/collection-replica.ts`,
-    from: 'await this.#context.intents.cover(lane, last);',
-    to: 'await this.#writer.write(deletes, inserts, isDoubtful); return this.#context.intents.cover(lane, last);',
+    file: `${TASK}/entry-applier.ts`,
+    from: 'await intents.cover(lane, last);',
+    to: 'await writer.write(deletes, inserts, isDoubtful); return intents.cover(lane, last);',
   },
   {
     name: 'intent mark not stored at all',
@@ -120,15 +120,15 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: 'drop by name instead of identity',
-    file: `${TASK}/collection-replica.ts`,
+    file: `${TASK}/target-copy.ts`,
     from: 'if (found !== undefined && found.id === this.#targetId) {',
     to: 'if (found !== undefined) {',
     suites: ['planted/foreign-name.test.ts'],
   },
   {
     name: 'operation repeated after a restart',
-    file: `${TASK}/collection-replica.ts`,
-    from: 'if (ordinal <= this.#operationsUntil) return Promise.resolve();',
+    file: `${TASK}/collection-operations.ts`,
+    from: 'if (ordinal <= this.#until) return;',
     to: '',
     suites: ['operations.test.ts'],
   },
@@ -140,8 +140,8 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: 'dropped partition not stored',
-    file: `${TASK}/collection-replica.ts`,
-    from: 'this.#context.store.addDroppedPartition(this.id, id);',
+    file: `${TASK}/target-copy.ts`,
+    from: 'store.addDroppedPartition(this.#stored.id, id);',
     to: '',
     suites: ['planted/dropped-partition.test.ts'],
   },

@@ -1,0 +1,251 @@
+/**
+ * A collection's copy on the target: made, marked as ours, given its partitions, dropped.
+ *
+ * Phases (durable): pending → creating → created → dropping → dropped. `creating` and `dropping` are on disk before the
+ * target is called, so after a crash it is known what may have happened.
+ */
+import type { CollectionId, PartitionId } from '../../../shared/model/ids.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
+import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
+import { SerialLane } from '../runtime/waiting.ts';
+import type { CatalogPartition } from '../source/catalog/catalog.ts';
+import type { Target } from '../target/target.ts';
+import type { OnTarget } from './collection-writer.ts';
+
+export interface TargetCopyContext {
+  readonly target: Target;
+  readonly store: Pick<TaskStore, 'updateCollection' | 'addDroppedPartition'>;
+  readonly onTarget: OnTarget;
+  /** Written into the target's collection: whose copy it is. */
+  originOf(id: CollectionId): string;
+  /** One at a time per database: making and removing the database and what is in it. */
+  databaseLane(database: string): SerialLane;
+  /** Makes it where it is missing. */
+  ensureDatabase(database: string): Promise<void>;
+  /** Resolves when no operation that stands before `tick` is under way. */
+  whenOperationsDone(tick: TimeTick): Promise<void>;
+  /** The collection is on the target, or a partition of it is gone: the catalogue may hold partitions to be made. */
+  partitionsWanted(): void;
+  /** It is ready, or has been dropped. */
+  changed(): void;
+  notice(text: string): void;
+}
+
+export class TargetCopy {
+  readonly #context: TargetCopyContext;
+  readonly #stored: StoredCollection;
+  readonly #address: CollectionAddress;
+  readonly #schema: CollectionSchema;
+  readonly #droppedPartitions: Set<PartitionId>;
+  readonly #knownPartitions = new Set<string>();
+  readonly #partitionLane = new SerialLane();
+  /** Partitions of the catalogue are being made: calls that must not meet a drop. */
+  #partitionsAdded: Promise<void> | undefined;
+  #phase: StoredCollection['phase'];
+  #targetId: bigint | undefined;
+  #dropTick: TimeTick | undefined;
+  #ready: Promise<void> | undefined;
+  #isReady = false;
+
+  constructor(
+    context: TargetCopyContext,
+    stored: StoredCollection,
+    schema: CollectionSchema,
+    droppedPartitions: Iterable<PartitionId>,
+  ) {
+    this.#context = context;
+    this.#stored = stored;
+    this.#address = { database: stored.database, collection: stored.name };
+    this.#schema = schema;
+    this.#phase = stored.phase;
+    this.#targetId = stored.targetId;
+    this.#dropTick = stored.dropTick;
+    this.#droppedPartitions = new Set(droppedPartitions);
+  }
+
+  get phase(): StoredCollection['phase'] {
+    return this.#phase;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get isDropped(): boolean {
+    return this.#phase === 'dropped';
+  }
+
+  /** Its drop was begun, perhaps by an earlier run. */
+  get isEnding(): boolean {
+    return this.#phase === 'dropping' || this.#phase === 'dropped';
+  }
+
+  /** Of the source's drop, once it has been reached. */
+  get dropTick(): TimeTick | undefined {
+    return this.#dropTick;
+  }
+
+  /** Nothing of it is on the target, and nothing will be. */
+  passedOver(): void {
+    this.#setPhase('dropped');
+    this.#context.changed();
+  }
+
+  /** The copy exists on the target and is ours. Shared by all who ask. */
+  ensureReady(): Promise<void> {
+    this.#ready ??= this.#makeReady().then(() => {
+      this.#isReady = true;
+      this.#context.changed();
+      this.#context.partitionsWanted();
+    });
+    return this.#ready;
+  }
+
+  isPartitionDropped(id: PartitionId): boolean {
+    return this.#droppedPartitions.has(id);
+  }
+
+  async ensurePartition(name: string): Promise<void> {
+    if (name === '' || hasPartitionKey(this.#schema) || this.#knownPartitions.has(name)) return;
+    const { target, onTarget } = this.#context;
+    await onTarget('createPartition', (signal) => target.createPartition(this.#address, name, signal));
+    this.#knownPartitions.add(name);
+  }
+
+  /**
+   * Partitions that the catalogue shows. They are made on the target unless their drop has been applied already. Not yet on
+   * the target itself, the collection asks again later.
+   */
+  async addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
+    // One after the other: a reading that is older must not end later.
+    const added = this.#partitionLane.run(() => this.#addPartitions(partitions));
+    const settled = added.catch(() => undefined);
+    this.#partitionsAdded = settled;
+    await added.finally(() => {
+      if (this.#partitionsAdded === settled) this.#partitionsAdded = undefined;
+    });
+  }
+
+  async #addPartitions(partitions: readonly CatalogPartition[]): Promise<void> {
+    for (const { id, name } of partitions) {
+      if (!this.#isReady || this.#phase !== 'created') return;
+      if (!this.#droppedPartitions.has(id)) await this.ensurePartition(name);
+    }
+  }
+
+  /** When every shard has come to the drop, which stands at `tick`. */
+  async dropPartition(id: PartitionId, name: string, tick: TimeTick): Promise<void> {
+    const { target, store, onTarget } = this.#context;
+    await this.#whenUndisturbed(tick);
+    await onTarget('dropPartition', (signal) => target.dropPartition(this.#address, name, signal));
+    store.addDroppedPartition(this.#stored.id, id);
+    this.#droppedPartitions.add(id);
+    this.#knownPartitions.delete(name);
+    this.#context.partitionsWanted();
+  }
+
+  /** When every shard has come to the drop, which stands at `tick`. */
+  async drop(tick: TimeTick): Promise<void> {
+    await this.#whenUndisturbed(tick);
+    this.#dropTick = tick;
+    this.#context.store.updateCollection(this.#stored.id, { phase: 'dropping', dropTick: tick });
+    this.#phase = 'dropping';
+    await this.finishDrop();
+  }
+
+  async finishDrop(): Promise<void> {
+    const { target, onTarget } = this.#context;
+    await this.#context.databaseLane(this.#address.database).run(async () => {
+      const found = await onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
+      // By identity: a later collection of the same name is not ours to drop.
+      if (found !== undefined && found.id === this.#targetId) {
+        await onTarget('dropCollection', (signal) => target.dropCollection(this.#address, signal));
+      }
+      this.#setPhase('dropped');
+    });
+    this.#context.changed();
+  }
+
+  /** Asked again until nothing is left: what comes up while it waits is waited for as well. */
+  async #whenUndisturbed(tick: TimeTick): Promise<void> {
+    do {
+      await this.#partitionsAdded;
+      await this.#context.whenOperationsDone(tick);
+    } while (this.#partitionsAdded !== undefined);
+  }
+
+  async #makeReady(): Promise<void> {
+    const { target, store, onTarget } = this.#context;
+    const { database, collection } = this.#address;
+    const describe = () => onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
+    await this.#context.databaseLane(database).run(async () => {
+      const found = await describe();
+      if (this.#phase === 'created') {
+        if (found === undefined || found.id !== this.#targetId) throw this.#targetChanged(found === undefined);
+        for (const partition of found.partitions) this.#knownPartitions.add(partition);
+        return;
+      }
+      const origin = this.#context.originOf(this.#stored.id);
+      if (found !== undefined && !(this.#phase === 'creating' && found.origin === origin)) throw this.#nameTaken();
+      if (found === undefined) {
+        this.#setPhase('creating');
+        await this.#context.ensureDatabase(database);
+        await onTarget('createCollection', (signal) => this.#create(origin, signal));
+      }
+      const made = found ?? (await describe());
+      if (made === undefined) throw this.#targetChanged(true);
+      for (const partition of made.partitions) this.#knownPartitions.add(partition);
+      this.#targetId = made.id;
+      store.updateCollection(this.#stored.id, { phase: 'created', targetId: made.id });
+      this.#phase = 'created';
+    });
+    if (this.#schema.autoId) {
+      this.#context.notice(
+        `The source generates the keys of ${database}.${collection}. The copy keeps them, so key generation is off on the target.`,
+      );
+    }
+  }
+
+  async #create(origin: string, signal: AbortSignal): Promise<void> {
+    const { schema, shardCount, consistencyLevel, properties, partitionKeyCount } = this.#stored;
+    const shape = { schema, shardCount, consistencyLevel, properties, partitionKeyCount, origin };
+    try {
+      await this.#context.target.createCollection({ ...this.#address, ...shape }, signal);
+    } catch (error) {
+      // The answer to an earlier attempt was lost, and it had succeeded.
+      const isThere = error instanceof ReplicationError && error.code === 'alreadyExists';
+      if (!isThere) throw error;
+      const found = await this.#context.target.describeCollection(this.#address, signal);
+      if (found?.origin !== origin) throw this.#nameTaken();
+    }
+  }
+
+  #setPhase(phase: StoredCollection['phase']): void {
+    this.#context.store.updateCollection(this.#stored.id, { phase });
+    this.#phase = phase;
+  }
+
+  #nameTaken(): ReplicationError {
+    const { database, collection } = this.#address;
+    return new ReplicationError(
+      'alreadyExists',
+      'target',
+      `The target already has a collection ${database}.${collection} that this task did not make. Drop or rename it there, then resume.`,
+      { context: { database, collection } },
+    );
+  }
+
+  #targetChanged(isMissing: boolean): ReplicationError {
+    const { database, collection } = this.#address;
+    const what = isMissing ? 'was dropped from the target' : 'was replaced on the target';
+    return new ReplicationError(
+      'targetChanged',
+      'target',
+      `The copy of ${database}.${collection} ${what} behind Lifeline's back. Copy the collection again.`,
+      { context: { database, collection } },
+    );
+  }
+}
