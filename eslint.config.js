@@ -41,7 +41,7 @@ const layers = {
   target: ['shared', 'runtime', 'errors', 'codec', 'milvus', 'source'],
   task: ['shared', 'codec', 'runtime', 'errors', 'milvus', 'source', 'target'],
   'engine-host': ['shared', 'runtime', 'errors'],
-  'engine-entry': ['shared', 'engine-host', 'runtime', 'milvus', 'source', 'target', 'task', 'store'],
+  'engine-entry': ['shared', 'engine-host', 'runtime', 'codec', 'milvus', 'source', 'target', 'task', 'store'],
   store: ['shared'],
   lab: ['shared'],
   judge: ['shared'],

@@ -107,9 +107,20 @@ program
   .description('measure on two real servers on this machine')
   .option('--json <file>', 'write the figures to this file')
   .addOption(new Option('--wal <kind>', "the source's log").choices(['nats', 'kafka']).default('nats'))
-  .option('--seconds <seconds>', 'how long to measure', wholeNumber, 60)
+  .option('--rows <count>', 'rows of each round of copy and catch-up (default: 200,000)', wholeNumber)
+  .option('--rounds <count>', 'how often the product and what it is compared with take turns (default: 3)', wholeNumber)
+  .option('--seconds <seconds>', 'how long to follow, and to write single rows (default: 20)', wholeNumber)
+  .option(
+    '--slope-minutes <minutes>',
+    'how long to watch memory; 15 for a figure that counts (default: 1)',
+    wholeNumber,
+  )
+  .option('--collections <count>', 'the most collections of one protection (default: 100)', wholeNumber)
+  .option('--phases <names>', 'only some, by comma: copy, catch-up, follow, lag, collections, memory')
+  .option('--quick', 'very little of everything, to see that it runs')
   .option('--shell', 'with the desktop window around the core, or not at all (default: where it can be had)')
   .option('--no-shell', 'the core alone')
+  .option('--profile <folder>', 'write CPU profiles of the core and of each task to this folder (with --no-shell)')
   .addOption(new Option('--electron <program>').hideHelp())
   .addOption(logLevel)
   .action(async (options: BenchOptions) => {

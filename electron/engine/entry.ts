@@ -1,24 +1,28 @@
 /** The worker thread of one task: makes the parts, runs the engine, and reports. The only place that knows them all. */
+import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { pino } from 'pino';
-import { asTaskId } from '../../shared/model/ids.ts';
+import { asTaskId, type CollectionId } from '../../shared/model/ids.ts';
 import { toReplicationError } from '../../shared/model/replication-error.ts';
 import { openDatabase } from '../core/store/database.ts';
 import { SqliteTaskStore } from '../core/store/sqlite-task-store.ts';
 import type { FromWorker, ToWorker, WorkerInput } from './host/task-messages.ts';
+import { performOrder } from './perform-order.ts';
 import { systemClock } from './runtime/clock.ts';
 import { openEtcdCatalog } from './source/catalog/etcd-catalog.ts';
 import { openMilvusRowSource } from './source/rows/milvus-row-source.ts';
 import { openWal } from './source/wal/open-wal.ts';
 import { openMilvusTarget } from './target/milvus-target.ts';
-import { RestartNeeded, TaskEngine } from './task/task-engine.ts';
+import { RestartNeeded } from './task/restart-needed.ts';
+import { newRun } from './task/run-lease.ts';
+import { TaskEngine } from './task/task-engine.ts';
 
 /** Often enough for a window to look alive, rare enough to cost nothing with 500 collections. */
 const STATUS_INTERVAL_MS = 250;
 
 const port = parentPort;
 if (port === null) throw new Error('The engine runs as a worker thread, started by the core.');
-const { spec, storeFile, logLevel } = workerData as WorkerInput;
+const { spec, storeFile, logLevel, takeOver } = workerData as WorkerInput;
 const logger = pino({ level: logLevel, base: { task: spec.taskId } }, pino.destination(2));
 const send = (message: FromWorker): void => port.postMessage(message);
 const stop = new AbortController();
@@ -29,6 +33,8 @@ async function runTask(): Promise<void> {
   const wal = openWal(spec.source.wal, logger);
   const target = openMilvusTarget(spec.target.milvus, { logger });
   const rows = spec.source.milvus === undefined ? undefined : openMilvusRowSource(spec.source.milvus);
+  const targetRows = openMilvusRowSource(spec.target.milvus, 'target');
+  const store = new SqliteTaskStore(database, asTaskId(spec.taskId));
   const engine = new TaskEngine(
     {
       taskId: spec.taskId,
@@ -36,22 +42,31 @@ async function runTask(): Promise<void> {
       walKind: spec.source.wal.kind,
       budgetBytes: spec.readBudgetBytes,
       start: spec.start ?? (rows === undefined ? { kind: 'creation' } : { kind: 'copy', mayLoad: false }),
+      run: newRun(dirname(storeFile), systemClock),
+      guard: { takesOver: takeOver },
     },
     {
       wal,
       catalog,
       target,
       rows,
-      store: new SqliteTaskStore(database, asTaskId(spec.taskId)),
+      targetRows,
+      store,
       clock: systemClock,
       logger,
     },
   );
+  engine.setCopyBudget(spec.copyBudget);
   const sendStatus = (): void => send({ kind: 'status', status: engine.status() });
-  const timer = setInterval(sendStatus, STATUS_INTERVAL_MS);
+  const timer = setInterval(() => {
+    engine.watch();
+    sendStatus();
+  }, STATUS_INTERVAL_MS);
+  const schemaOf = (id: CollectionId) => store.load()?.collections.find((collection) => collection.id === id)?.schema;
   const onMessage = (message: ToWorker): void => {
     if (message.kind === 'stop') stop.abort(new Error('The task was stopped.'));
-    else void answerLevel(engine, message.request);
+    else if (message.kind === 'whenLevel') void answerLevel(engine, message.request);
+    else void answerOrder(performOrder(engine, message.order, schemaOf), message.request);
   };
   port?.on('message', onMessage);
   try {
@@ -60,7 +75,15 @@ async function runTask(): Promise<void> {
     clearInterval(timer);
     sendStatus();
     port?.off('message', onMessage);
-    await Promise.allSettled([catalog.close(), wal.close(), target.close(), rows?.close()]);
+    await Promise.allSettled([catalog.close(), wal.close(), target.close(), rows?.close(), targetRows.close()]);
+  }
+}
+
+async function answerOrder(work: Promise<unknown>, request: number): Promise<void> {
+  try {
+    send({ kind: 'answer', request, result: await work });
+  } catch (error) {
+    send({ kind: 'answer', request, error: toReplicationError(error).toData() });
   }
 }
 

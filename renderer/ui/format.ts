@@ -27,6 +27,29 @@ export function timeQuantity(ms: number): Quantity<TimeUnit> {
   return { value: Math.floor(whole / DAY_S), unit: 'days', digits: 0 };
 }
 
+export interface TimePart {
+  readonly value: number;
+  readonly unit: TimeUnit;
+}
+
+/** What is left of something, in the two largest units that count: 3 h 12 min, 2 d 4 h, 12 min, 40 s. */
+export function timeParts(ms: number): readonly TimePart[] {
+  const seconds = Math.max(0, Math.floor(ms / SECOND_MS));
+  if (seconds < MINUTE_S) return [{ value: seconds, unit: 'seconds' }];
+  if (seconds < HOUR_S) return [{ value: Math.floor(seconds / MINUTE_S), unit: 'minutes' }];
+  const [large, small]: readonly [TimePart, TimePart] =
+    seconds < 2 * DAY_S
+      ? [
+          { value: Math.floor(seconds / HOUR_S), unit: 'hours' },
+          { value: Math.floor((seconds % HOUR_S) / MINUTE_S), unit: 'minutes' },
+        ]
+      : [
+          { value: Math.floor(seconds / DAY_S), unit: 'days' },
+          { value: Math.floor((seconds % DAY_S) / HOUR_S), unit: 'hours' },
+        ];
+  return small.value === 0 ? [large] : [large, small];
+}
+
 const BYTE_UNITS: readonly ByteUnit[] = ['bytes', 'kilobytes', 'megabytes', 'gigabytes'];
 
 export function byteQuantity(bytes: number): Quantity<ByteUnit> {

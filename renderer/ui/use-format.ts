@@ -1,7 +1,7 @@
 /** The formats of `format.ts` in the window's language. */
 import { computed } from 'vue';
 import { useI18n } from 'vue-i18n';
-import { byteQuantity, isShownRelative, timeQuantity } from './format.ts';
+import { byteQuantity, isShownRelative, timeParts, timeQuantity } from './format.ts';
 
 /** A number that is not known. The reason belongs beside it, never a zero. */
 export const UNKNOWN = '–';
@@ -40,6 +40,12 @@ export function useFormat() {
     return parts.join(' ');
   }
 
+  /** How long something still lasts: "3 h 12 min". */
+  const left = (ms: number): string =>
+    timeParts(ms)
+      .map(({ value, unit }) => t(`units.${unit}`, { n: number(value, 0) }))
+      .join(' ');
+
   function bytes(value: number): string {
     const quantity = byteQuantity(value);
     return t(`units.${quantity.unit}`, { n: number(quantity.value, quantity.digits) });
@@ -61,5 +67,5 @@ export function useFormat() {
     return isShownRelative(now - at) ? { text: relative, other: absolute } : { text: absolute, other: relative };
   }
 
-  return { count, percent, duration, span, took, bytes, rate, moment, ago, age };
+  return { count, percent, duration, span, took, left, bytes, rate, moment, ago, age };
 }

@@ -25,11 +25,51 @@ export interface ShellFigures {
   readonly loopDelayMs: LoopDelay;
 }
 
+export interface LagSummary {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Between `measure` and `report`; of the core's process, its threads included. */
 export interface CoreFigures {
+  readonly elapsedMs: number;
+  readonly rowsWritten: number;
   readonly rowsPerSecond: number;
-  readonly lagMs: { readonly p50: number; readonly p99: number };
+  /** The engine's own: source's timestamp to the target's answer, since the task was started. */
+  readonly lagMs: LagSummary;
   readonly loopDelayMs: LoopDelay;
+  readonly cpuSeconds: number;
+  /** Resident memory, a few times a second. */
+  readonly rss: readonly RssSample[];
+  /** Since the process began. */
   readonly peakRssMiB: number;
+}
+
+export interface RssSample {
+  /** Since `measure`. */
+  readonly atMs: number;
+  readonly mib: number;
+}
+
+/** Of a task that was started to work off what had gathered. */
+export interface WorkFigures {
+  readonly rowsWritten: number;
+  /** From the start of the task to its being level. */
+  readonly elapsedMs: number;
+  /** Until the first rows were seen to be confirmed. */
+  readonly firstRowsMs: number;
+  /** From then to the last rows. */
+  readonly steadyRowsPerSecond: number;
+  readonly cpuSeconds: number;
+  /** How often the target was asked to do what. */
+  readonly calls: Readonly<Record<string, number>>;
+  /** Its copies, where it made some: from the first look at the source to the last confirmed row. */
+  readonly copyMs: readonly number[];
+}
+
+export interface Clusters {
+  readonly source: SourceConnection;
+  readonly target: TargetConnection;
 }
 
 /** What each of the two can be asked for. `measure` begins a measurement, `report` ends it. */
@@ -38,7 +78,16 @@ export interface ShellCalls {
   report(): ShellFigures;
 }
 export interface CoreCalls {
-  protect(clusters: { readonly source: SourceConnection; readonly target: TargetConnection }): Promise<void>;
+  /** Resolves when the protection runs. One at a time. */
+  protect(clusters: Clusters): Promise<void>;
+  /** The same, until it is level. */
+  copy(clusters: Clusters): Promise<WorkFigures>;
+  /** Ends it and forgets it. */
+  unprotect(): Promise<void>;
+  /** Resolves when it has stopped. */
+  pause(): Promise<void>;
+  /** Goes on after a pause, until it is level. */
+  catchUp(): Promise<WorkFigures>;
   measure(): void;
   report(): CoreFigures;
   /** The target holds all that is in the source's log now. */

@@ -7,15 +7,10 @@
 import { z } from 'zod';
 import { etcdEndpointSchema, milvusEndpointSchema, walEndpointSchema } from '../model/connection.ts';
 import { errorDataSchema as modelErrorDataSchema } from '../model/error-data.ts';
-import { startPointSchema } from '../model/start-point.ts';
-import { joinCertificateSchema } from '../model/task-history.ts';
 import { taskStatusSchema } from '../model/task-status.ts';
+import { idSchema, nameSchema, nothing, procedure } from './procedure.ts';
+import { taskProcedures, taskViewSchema } from './task-procedures.ts';
 
-const idSchema = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'An id is made of a-z, 0-9 and "-", at most 64 characters.');
-const nameSchema = z.string().trim().min(1, 'A name is needed.').max(100, 'At most 100 characters.');
-const nothing = z.strictObject({});
 const walKindSchema = z.enum(['nats', 'kafka']);
 
 /** What is known of one cluster. As a source it needs `etcd` and `wal`, and `milvus` for a copy; as a target `milvus`. */
@@ -64,26 +59,17 @@ export const hopProgressSchema = hopSchema.extend({ state: z.enum(['running', ..
 /** What went wrong, and what the operator should do. Its `context.field` names the input that is to be corrected. */
 export const errorDataSchema = modelErrorDataSchema.extend({ hint: z.string() });
 
-export const taskViewSchema = z.strictObject({
-  id: idSchema,
-  name: z.string(),
-  /**
-   * Begun from a task file, which is its only description: it can be resumed (begun anew), but neither paused nor removed
-   * over the contract. Absent: kept in the store.
-   */
-  origin: z.literal('file').optional(),
-  /** Of its connection. A task of a file has none: its own address stands here (etcd's, then Milvus'). */
-  sourceId: z.string(),
-  targetId: z.string(),
-  /** What the operator asked for; it survives restarts. */
-  desired: z.enum(['running', 'paused']),
-  /** Unix ms. */
-  createdAt: z.number(),
-  pausedAt: z.number().optional(),
-  /** Where it began; absent of one that was made before there was a choice: from the creation of its collections. */
-  start: startPointSchema.optional(),
-  /** The last that was heard of it; absent while it has never run here. */
-  status: taskStatusSchema.optional(),
+/** How far back the log of a source goes. */
+export const oldestKeptSchema = z.strictObject({
+  /** Unix ms of the oldest change that every channel still keeps; absent where a channel does not tell. */
+  oldestMs: z.number().optional(),
+  perChannel: z.array(
+    z.strictObject({
+      channel: z.string(),
+      /** Absent: it is empty, or what it begins with has no time. */
+      oldestMs: z.number().optional(),
+    }),
+  ),
 });
 
 export const labViewSchema = z.strictObject({
@@ -121,8 +107,6 @@ export const systemInfoSchema = z.strictObject({
   secrets: z.enum(['keyFile', 'wrapped']),
 });
 
-const procedure = <I extends z.ZodType, O extends z.ZodType>(input: I, output: O) => ({ input, output });
-
 export const procedures = {
   'system.info': procedure(nothing, systemInfoSchema),
 
@@ -140,33 +124,10 @@ export const procedures = {
   /** Nothing happens when no test of that id runs. */
   'connections.cancelTest': procedure(z.strictObject({ testId: idSchema }), nothing),
 
-  'tasks.list': procedure(nothing, z.strictObject({ tasks: z.array(taskViewSchema) })),
-  'tasks.create': procedure(
-    z.strictObject({
-      name: nameSchema,
-      sourceId: idSchema,
-      targetId: idSchema,
-      /** Absent: a copy where the source's rows can be read, otherwise from the creation of its collections. */
-      start: startPointSchema.optional(),
-    }),
-    z.strictObject({ task: taskViewSchema }),
-  ),
-  'tasks.pause': procedure(z.strictObject({ id: idSchema }), z.strictObject({ task: taskViewSchema })),
-  'tasks.resume': procedure(
-    z.strictObject({
-      id: idSchema,
-      /** Of a task that copies: from now on it may load what is not loaded on the source. Absent: as before. */
-      mayLoad: z.literal(true).optional(),
-    }),
-    z.strictObject({ task: taskViewSchema }),
-  ),
-  /** What its copies have shown, the newest first. */
-  'tasks.history': procedure(
-    z.strictObject({ id: idSchema }),
-    z.strictObject({ joins: z.array(joinCertificateSchema) }),
-  ),
-  /** Checkpoints go with it; nothing on the target is touched. */
-  'tasks.remove': procedure(z.strictObject({ id: idSchema }), nothing),
+  /** Looks at the log of a connection that can be a source; nothing is changed there. */
+  'connections.oldestKept': procedure(z.strictObject({ sourceId: idSchema }), oldestKeptSchema),
+
+  ...taskProcedures,
 
   'lab.get': procedure(nothing, z.strictObject({ lab: labViewSchema })),
   /** Returns at once; progress comes as events. */
@@ -214,8 +175,15 @@ export type ConnectionDraft = z.input<typeof connectionDraftSchema>;
 export type ConnectionView = z.output<typeof connectionViewSchema>;
 export type Hop = z.output<typeof hopSchema>;
 export type HopProgress = z.output<typeof hopProgressSchema>;
-export type TaskView = z.output<typeof taskViewSchema>;
-export type JoinRecord = z.output<typeof joinCertificateSchema>;
+export type OldestKept = z.output<typeof oldestKeptSchema>;
+export type {
+  GapPolicy,
+  GapRecord,
+  JoinRecord,
+  QuarantinedRecordView,
+  RecordSummary,
+  TaskView,
+} from './task-procedures.ts';
 export type LabView = z.output<typeof labViewSchema>;
 export type DrillView = z.output<typeof drillViewSchema>;
 export type SystemInfo = z.output<typeof systemInfoSchema>;

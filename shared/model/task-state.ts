@@ -3,7 +3,8 @@
  * disk; a crash in the middle leaves either the old or the new state, never a mixture.
  */
 import type { CollectionId, PartitionId, PChannel, VChannel } from './ids.ts';
-import type { JoinCertificate } from './task-history.ts';
+import type { Gap, JoinCertificate } from './task-history.ts';
+import type { QuarantinedRecord } from './quarantine.ts';
 import type { Checkpoint, MessageOrdinal } from './position.ts';
 import type { TimeTick } from '../time/time-tick.ts';
 
@@ -15,11 +16,44 @@ export interface SourceIdentity {
   readonly walIdentity: string;
 }
 
+/** One run of a task: from the start of its engine to its end. */
+export interface TaskRun {
+  /** Random. */
+  readonly id: string;
+  /** Where it runs: names for people. `folder` is the data folder. */
+  readonly host: string;
+  readonly folder: string;
+  readonly pid: number;
+  /** Unix ms. */
+  readonly began: number;
+}
+
+/**
+ * What this task knows of its marker in the target (`engine/target/target-marker.ts`). Beats are numbered: `sent` is stored
+ * before one is sent, `confirmed` after. A marker that shows less than `confirmed` was put back to an earlier state, and
+ * with it the target; one that shows more than `sent` says so of this store.
+ */
+export interface StoredMarker {
+  /** The marker collection's own identity. */
+  readonly id: bigint;
+  readonly createTick: TimeTick;
+  readonly sent: bigint;
+  readonly confirmed: bigint;
+  /** Runs of this task that may have claimed it last. */
+  readonly runIds: readonly string[];
+}
+
 /**
  * A collection of the source, by identity. `creating` and `dropping` are written before the target is called, so that
  * after a crash it is known what may have happened there.
  */
 export type CollectionPhase = 'pending' | 'creating' | 'created' | 'dropping' | 'dropped';
+
+/** The target, or this store, was put back to an earlier state: what the copy holds is not known any more. */
+export interface CopyDoubt {
+  readonly code: 'targetChanged' | 'storeOutdated';
+  readonly message: string;
+}
 
 export interface StoredCollection {
   readonly id: CollectionId;
@@ -30,6 +64,10 @@ export interface StoredCollection {
   readonly phase: CollectionPhase;
   /** The target's id of its copy, known from `created` on. */
   readonly targetId: bigint | undefined;
+  /** When the target made it, by the target's own time; `undefined` beside a `targetId`: a store of an earlier format. */
+  readonly targetCreateTick?: TimeTick | undefined;
+  /** Only a new copy of its rows takes it away. */
+  readonly doubt?: CopyDoubt | undefined;
   /** Serialized `schema.CollectionSchema` of the source. */
   readonly schema: Uint8Array;
   readonly shardCount: number;
@@ -40,6 +78,17 @@ export interface StoredCollection {
   /** Operations (index, load, ...) of the collection up to this message of their channel have had their effect. */
   readonly operationsUntil: MessageOrdinal;
   readonly copy: CopyState;
+  /** The copy on the target was filled when this copy of its rows began; until the join. */
+  readonly isRecopy: boolean;
+}
+
+/** What was loaded for a copy: the whole collection, or so many partitions. */
+export type LoadedPart = 'all' | readonly string[];
+
+/** By side, what was loaded for the copy of a collection and is to be released after it. */
+export interface LoadedForCopy {
+  readonly source?: LoadedPart;
+  readonly target?: LoadedPart;
 }
 
 /**
@@ -61,6 +110,8 @@ export interface CopyProgress {
   readonly rowCount: bigint;
   /** Rows of the source that share their key with another one; the copy holds one row for each key. */
   readonly doubledRowCount: bigint;
+  /** Keys of the target that the source no longer had, and that were deleted: at least so many, after a crash. */
+  readonly deletedRowCount: bigint;
 }
 
 export interface StoredShard {
@@ -92,10 +143,23 @@ export interface StoredTask {
   readonly droppedPartitions: readonly { readonly collectionId: CollectionId; readonly partitionId: PartitionId }[];
   /** Until when (Unix ms) a write of an earlier run may still land; 0 after one that ended in order. */
   readonly writesUntilMs: number;
+  /** The run that holds the lease, or held it last; `undefined`: none yet. */
+  readonly run?: TaskRun | undefined;
+  readonly marker?: StoredMarker | undefined;
 }
 
 /** What a task begins with; the rest comes with its work. */
-export type FirstState = Omit<StoredTask, 'epoch' | 'databases' | 'droppedPartitions' | 'writesUntilMs'>;
+export type FirstState = Omit<
+  StoredTask,
+  'epoch' | 'databases' | 'droppedPartitions' | 'writesUntilMs' | 'run' | 'marker'
+>;
+
+/** The lease on a task, and what was stored when it was taken. */
+export interface RunLease {
+  readonly task: StoredTask;
+  /** The run that had it before. */
+  readonly previousRun: TaskRun | undefined;
+}
 
 export type { JoinCertificate } from './task-history.ts';
 
@@ -104,33 +168,73 @@ export interface CheckpointUpdate {
   readonly channels: ReadonlyMap<PChannel, Checkpoint>;
 }
 
-/** @throws storeFailed from every call. */
+/**
+ * @throws storeFailed, storeFull from every call; leaseLost from every call that writes, once another run has taken the
+ *   lease: nothing of it is stored then.
+ */
 export interface TaskStore {
   /** `undefined`: the task has never begun. */
   load(): StoredTask | undefined;
   /** First state of a task, in one transaction. @returns its epoch. */
   begin(state: FirstState): number;
+  /**
+   * Takes the lease for a run: a new epoch, in one transaction with the reading of the state. From then on only this store
+   * object writes the task's state; the run before is refused. `undefined`: the task has never begun.
+   */
+  takeLease(run: TaskRun): RunLease | undefined;
   addChannel(channel: StoredChannel): void;
   addCollection(collection: StoredCollection): void;
   addShard(shard: StoredShard): void;
   updateCollection(
     id: CollectionId,
-    change: { phase: CollectionPhase; targetId?: bigint | undefined; dropTick?: TimeTick | undefined },
+    change: {
+      phase: CollectionPhase;
+      targetId?: bigint | undefined;
+      targetCreateTick?: TimeTick | undefined;
+      dropTick?: TimeTick | undefined;
+    },
   ): void;
   setOperationsUntil(id: CollectionId, ordinal: MessageOrdinal): void;
+  /**
+   * A collection that is followed, or cannot be any more, is to be copied again: `due`, without shards, progress and
+   * certificate; in one transaction. `phase`: `created` where its copy is known to be there, `creating` where it is ours if it
+   * is there, `pending` where it is gone.
+   */
+  beginRecopy(id: CollectionId, phase: 'pending' | 'creating' | 'created'): void;
+  loadedForCopy(id: CollectionId): LoadedForCopy;
+  /** To be called before it is loaded, and after its release with `undefined`. */
+  setLoadedForCopy(id: CollectionId, side: keyof LoadedForCopy, loaded: LoadedPart | undefined): void;
   /** Opens a collection's copy: its shards, pinned at S, and `copying`; in one transaction. */
   beginCopy(id: CollectionId, shards: readonly StoredShard[]): void;
   copyProgress(id: CollectionId): readonly CopyProgress[];
   saveCopyProgress(id: CollectionId, progress: CopyProgress): void;
   /** Every row is confirmed. The shards' intents become E; in one transaction with `copied`. */
   endCopy(id: CollectionId, ends: ReadonlyMap<VChannel, MessageOrdinal>): void;
-  /** `joined`, with the proof of it for the history. */
+  /** `joined`, with the proof of it for the history; no longer a re-copy. */
   recordJoin(id: CollectionId, certificate: JoinCertificate): void;
   joins(): readonly JoinCertificate[];
-  /** Moves intent marks forward, all in one transaction. */
+  /** One that was found before is not recorded again. */
+  recordGap(gap: Gap): void;
+  /** In the order in which they were found, closed ones too. */
+  gaps(): readonly Gap[];
+  /** Moves intent marks, all in one transaction: forward, or back at an orderly end. */
   saveIntents(intents: ReadonlyMap<VChannel, MessageOrdinal>): void;
   /** See `StoredTask.writesUntilMs`. */
   setWritesUntil(unixMs: number): void;
+  saveMarker(marker: StoredMarker): void;
+  /**
+   * Of every collection whose copy is on the target and not to be made anew; in one transaction. `beginRecopy` and
+   * `beginCopy` end the doubt of their collection.
+   */
+  doubtCopies(doubt: CopyDoubt): void;
+  /** Messages that wait for a person, and those that were left out; oldest first. */
+  quarantine(): readonly QuarantinedRecord[];
+  /** One that is known already is replaced, unless it was decided on. */
+  addQuarantined(record: QuarantinedRecord, bytes: Uint8Array): void;
+  quarantinedBytes(id: string): Uint8Array | undefined;
+  decideQuarantined(id: string, decision: NonNullable<QuarantinedRecord['decision']>): void;
+  /** Those of the collection that nobody has decided on: it is taken up again, or gone. */
+  clearQuarantined(id: CollectionId): void;
   addDatabase(name: string): void;
   removeDatabase(name: string): void;
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void;

@@ -12,7 +12,7 @@ import { Random, RandomLife } from './random-life.ts';
 import { RestlessLog } from './restless-log.ts';
 
 /** Parts of a life that are drawn apart from its acts. */
-const PART = { course: -1, slowness: -2, kills: -3, log: -4, jitter: -5 } as const;
+const PART = { course: -1, slowness: -2, kills: -3, log: -4, jitter: -5, recopies: -6 } as const;
 /** Engine steps from a start to a kill. */
 const KILL_WITHIN_STEPS = 120;
 /** From a fault to an end that it draws along. */
@@ -115,8 +115,25 @@ async function liveOnce(
     isEnded = false;
     running = begin();
   };
+  const recopies = new Random(seed, PART.recopies);
+  // One collection or another is copied again in every third life. Its drop must stand behind S, so it is not dropped before.
+  const isRecopying = seed % 3 === 0;
+  const isDue = (id: bigint): boolean =>
+    task.store.load()?.collections.some((stored) => stored.id === id && stored.isRecopy && stored.copy === 'due') ===
+    true;
+  life.mayDrop = ({ id }) => !isDue(id);
+  const recopy = async (): Promise<void> => {
+    const { collections = [] } = task.store.load() ?? {};
+    const living = collections.filter(({ id }) => source.catalog.collections.has(id));
+    const one = recopies.pickOr(living);
+    if (one === undefined) return;
+    trace.push(`${one.name}#${one.id} is copied again`);
+    // It may be gone, or the engine, before it is done.
+    await running.recopy(one.id).catch(() => undefined);
+  };
   for (let act = early; act < acts; act += 1) {
     if (without.has(act)) continue;
+    if (isRecopying && recopies.below(6) === 0) await recopy();
     life.turnTo(act);
     const { random } = life;
     life.act();

@@ -27,7 +27,8 @@ async function stoppedWithOneBehind() {
   source.insert(slow, rowsOf(5, 8, 'late'));
   source.insert(quick, rowsOf(5, 8, 'late'));
   source.tickAll();
-  await until(() => target.calls.insert === 3, 'the writes');
+  const quickRows = () => target.find({ database: 'default', collection: 'quick' })?.partitions.get('_default') ?? [];
+  await until(() => quickRows().length === 6, 'the writes of the one that goes on');
   await settle(5);
   await first.stop();
   return { source, target, task, slow, quick };
@@ -44,7 +45,8 @@ describe('two shards of one channel with different ticks', () => {
     expect(task.content()).toEqual(source.content());
     expect(task.violations).toEqual([]);
     expect(target.log.filter(into('quick')).map(({ call }) => call)).toEqual(['describeCollection']);
-    expect(target.log.filter(into('slow')).filter(({ call }) => call === 'upsert')).toHaveLength(2);
+    const writes = target.log.filter(into('slow')).filter(({ call }) => call === 'insert' || call === 'upsert');
+    expect(new Set(writes.map(({ call }) => call))).toEqual(new Set(['upsert']));
   });
 });
 

@@ -79,6 +79,8 @@ export class RandomLife {
   readonly #seed: number;
   random: Random;
   readonly #held = new Set<number>();
+  /** Keys that were deleted at some time, in whatever collection. */
+  readonly #deleted: (bigint | string)[] = [];
   #nextKey = 1n;
   #nextValue = 1;
 
@@ -252,7 +254,11 @@ export class RandomLife {
     if (random.below(2) === 0) this.#write(made);
   }
 
+  /** One that is about to be copied again is not dropped: its copy would be held, for the operator to decide. */
+  mayDrop: (collection: SourceCollection) => boolean = () => true;
+
   #drop(collection: SourceCollection): void {
+    if (!this.mayDrop(collection)) return;
     this.source.dropCollection(collection);
     if (this.random.below(2) === 0) {
       const { database, name } = collection;
@@ -307,12 +313,17 @@ export class RandomLife {
     const count = 1 + random.below(4);
     const known = [...collection.partitions.values()].flatMap(({ rows }) => rows.map(({ key }) => key));
     const kind = random.pick(['insert', 'insert', 'upsert', 'delete']);
-    if (kind === 'insert') source.insert(collection, this.#rows(count, []), partition);
+    if (kind === 'insert') {
+      // A key that comes back must not meet its own delete.
+      const gone = this.#deleted.filter((key) => !known.includes(key));
+      source.insert(collection, this.#rows(count, gone), partition);
+    }
     if (kind === 'upsert') {
       source.upsert(collection, this.#rows(count, known), partition, random.below(2) === 0);
     }
     if (kind === 'delete') {
       const keys = new Set(this.#rows(count, known).map(({ key }) => key));
+      this.#deleted.push(...keys);
       const isEverywhere = collection.hasPartitionKey || random.below(2) === 0;
       source.delete(collection, [...keys], isEverywhere ? undefined : partition);
     }

@@ -10,12 +10,16 @@ import type {
   DrillView,
   EventName,
   EventPayload,
+  GapRecord,
   Hop,
   JoinRecord,
   LabView,
+  OldestKept,
   ProcedureInput,
   ProcedureName,
   ProcedureOutput,
+  QuarantinedRecordView,
+  RecordSummary,
   TaskView,
 } from '../../shared/contract/procedures.ts';
 import { startPointSchema } from '../../shared/model/start-point.ts';
@@ -27,6 +31,14 @@ export interface FakeState {
   drill: DrillView;
   /** By task. */
   joins?: Record<string, JoinRecord[]>;
+  /** By task. */
+  gaps?: Record<string, GapRecord[]>;
+  /** By task. */
+  quarantine?: Record<string, QuarantinedRecordView[]>;
+  /** By record. */
+  summaries?: Record<string, RecordSummary>;
+  /** By connection. */
+  oldestKept?: Record<string, OldestKept>;
 }
 
 type Handlers = { [N in ProcedureName]: (input: ProcedureInput<N>) => ProcedureOutput<N> };
@@ -87,6 +99,29 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
     return { task };
   }
 
+  function setTroublesRight(
+    id: string,
+    collectionIds: readonly string[],
+    next: 'initializing' | 'copying',
+  ): Record<string, never> {
+    const { status } = taskOf(id);
+    if (status === undefined) return {};
+    const collections = status.collections.map((collection) => {
+      if (!collectionIds.includes(collection.id)) return collection;
+      const calm = { ...collection, state: next };
+      delete calm.trouble;
+      return calm;
+    });
+    const changed = { ...status, at: Math.max(now(), status.at + 1), collections };
+    state.tasks = state.tasks.map((task) => (task.id === id ? { ...task, status: changed } : task));
+    emit('task.status', { id, status: changed });
+    return {};
+  }
+
+  const recordOf = (id: string, recordId: string): QuarantinedRecordView =>
+    state.quarantine?.[taskOf(id).id]?.find((record) => record.id === recordId) ??
+    refuse('notFound', `There is no quarantined message "${recordId}" any more.`, 'Look at the list again.');
+
   function setLab(lab: LabView): { lab: LabView } {
     state.lab = lab;
     emit('lab.changed', { lab });
@@ -145,9 +180,10 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
       return { hops };
     },
     'connections.cancelTest': () => ({}),
+    'connections.oldestKept': ({ sourceId }) => state.oldestKept?.[connectionOf(sourceId).id] ?? { perChannel: [] },
     'tasks.list': () => ({ tasks: state.tasks }),
-    'tasks.history': ({ id }) => ({ joins: (taskOf(id), state.joins?.[id] ?? []) }),
-    'tasks.create'({ name, sourceId, targetId, start }) {
+    'tasks.history': ({ id }) => ({ joins: state.joins?.[taskOf(id).id] ?? [], gaps: state.gaps?.[id] ?? [] }),
+    'tasks.create'({ name, sourceId, targetId, start, onGap, copyBudget }) {
       connectionOf(sourceId);
       connectionOf(targetId);
       const task: TaskView = {
@@ -158,6 +194,8 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
         desired: 'running',
         createdAt: now(),
         ...(start === undefined ? {} : { start: startPointSchema.parse(start) }),
+        ...(onGap === undefined ? {} : { onGap }),
+        ...(copyBudget === undefined ? {} : { copyBudget }),
       };
       const answer = putTask(task);
       usersChanged();
@@ -179,6 +217,26 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
       emit('tasks.changed', { tasks: state.tasks });
       usersChanged();
       return {};
+    },
+    'tasks.retryCollection': ({ id, collectionId }) => setTroublesRight(id, [collectionId], 'initializing'),
+    'tasks.recopy': ({ id, collectionIds }) => setTroublesRight(id, collectionIds, 'copying'),
+    'tasks.copyBudget': ({ id, budget }) => putTask({ ...taskOf(id), copyBudget: budget }),
+    'tasks.gapPolicy': ({ id, onGap }) => putTask({ ...taskOf(id), onGap }),
+    'tasks.quarantine': ({ id }) => ({ records: (taskOf(id), state.quarantine?.[id] ?? []) }),
+    'tasks.quarantineRecord'({ id, recordId }) {
+      const record = recordOf(id, recordId);
+      const summary = state.summaries?.[recordId] ?? { kind: record.kind };
+      return { record, bytes: btoa('bytes of the message'), isCut: false, summary };
+    },
+    'tasks.skipRecord'({ id, recordId, reason }) {
+      const { collectionId } = recordOf(id, recordId);
+      state.quarantine = {
+        ...state.quarantine,
+        [id]: (state.quarantine?.[id] ?? []).map((record) =>
+          record.id === recordId ? { ...record, decision: { kind: 'skip', reason, at: now() } } : record,
+        ),
+      };
+      return setTroublesRight(id, [collectionId], 'initializing');
     },
     'lab.get': () => ({ lab: state.lab }),
     'lab.start': () => setLab({ state: 'starting', progress: { message: 'Preparing' } }),

@@ -2,10 +2,10 @@
 import type { ConnectionView, DrillView, JoinRecord, TaskView } from '../../shared/contract/procedures.ts';
 import { errorData, type FakeClient, type FakeState } from './fake-client.ts';
 
-type Status = NonNullable<TaskView['status']>;
-type Collection = Status['collections'][number];
+export type Status = NonNullable<TaskView['status']>;
+export type Collection = Status['collections'][number];
 
-const MINUTE_MS = 60_000;
+export const MINUTE_MS = 60_000;
 
 export function cluster(id: string, name: string, parts: Partial<ConnectionView> = {}): ConnectionView {
   const whole = {
@@ -40,12 +40,17 @@ export function collection(id: string, name: string, parts: Partial<Collection> 
   };
 }
 
-export function status(taskId: string, collections: Collection[], parts: Partial<Status> = {}): Status {
+/** What the core derives from the rest is derived here too: lags, and whether all is well. */
+export function status(taskId: string, given: Collection[], parts: Partial<Status> = {}): Status {
+  const at = parts.at ?? Date.now();
+  const collections = given.map((one) => withLag(one, at));
+  const lags = collections.map(({ lagMs }) => lagMs);
+  const now = lags.includes(undefined) || lags.length === 0 ? undefined : Math.max(...lags.map((lag) => lag ?? 0));
+  const isInSync = (parts.state ?? 'following') === 'following' && now !== undefined && now < 2000;
   return {
     taskId,
     state: 'following',
-    at: Date.now(),
-    collections,
+    at,
     calls: { insert: 812, delete: 21 },
     rowsWritten: collections.reduce((sum, { rowsWritten }) => sum + rowsWritten, 0),
     rowsDeleted: collections.reduce((sum, { rowsDeleted }) => sum + rowsDeleted, 0),
@@ -54,12 +59,38 @@ export function status(taskId: string, collections: Collection[], parts: Partial
     unknownMessages: {},
     skippedOperations: {},
     operationsPending: 0,
-    lagMs: { p50: 180, p99: 640, max: 2100, samples: 812 },
+    lagMs: { p50: 180, p99: 640, max: 2100, samples: 812, ...(now === undefined ? {} : { now }) },
+    isInSync,
+    source: { activity: 'changing' },
+    stages: {
+      rates: {
+        messagesReadPerSecond: 61,
+        bytesReadPerSecond: 720_000,
+        rowsWrittenPerSecond: 423,
+        rowsCopiedPerSecond: 0,
+      },
+      rowsWaiting: 840,
+      bottleneck: { stage: 'none', reason: 'Changes are written as they come.' },
+    },
+    headroom: [0, 1].map((channel) => ({
+      channel: `by-dev-rootcoord-dml_${String(channel)}`,
+      leftMs: null,
+      keptFromMs: at - 70 * 3_600_000,
+      keptUntilMs: at + 72 * 3_600_000,
+      level: 'ok' as const,
+    })),
     budgetUsedBytes: 2_300_000,
     budgetPeakBytes: 41_000_000,
     notices: [],
     ...parts,
+    collections,
   };
+}
+
+function withLag(collection: Collection, at: number): Collection {
+  const { confirmedMs, state } = collection;
+  if (confirmedMs === 0 || state === 'copying') return collection;
+  return { ...collection, lagMs: Math.max(0, at - confirmedMs) };
 }
 
 export function task(id: string, name: string, parts: Partial<TaskView> = {}): TaskView {
@@ -127,6 +158,7 @@ export function calmState(): FakeState {
     ],
     lab: { state: 'stopped' },
     drill: { state: 'idle', steps: [] },
+    oldestKept: { 'orders-prod': { oldestMs: Date.now() - 70 * 60 * MINUTE_MS, perChannel: [] } },
   };
 }
 
@@ -182,7 +214,7 @@ export function troubledState(): FakeState {
   return state;
 }
 
-const joinOf = (collectionId: string, collection: string, rows: number): JoinRecord => ({
+export const joinOf = (collectionId: string, collection: string, rows: number): JoinRecord => ({
   collectionId,
   database: 'shop',
   collection,
@@ -200,6 +232,13 @@ const joinOf = (collectionId: string, collection: string, rows: number): JoinRec
   })),
 });
 
+const RATES_OF_A_COPY = {
+  messagesReadPerSecond: 22,
+  bytesReadPerSecond: 180_000,
+  rowsWrittenPerSecond: 60,
+  rowsCopiedPerSecond: 4920,
+};
+
 /** As calm, but "orders" is being copied: one collection is through, one has not been counted yet. */
 export function copyingState(): FakeState {
   const state = calmState();
@@ -210,7 +249,17 @@ export function copyingState(): FakeState {
       const copy = { rowsCopied: 31_000 * index, sourceDoubles: 0, ...(index === 3 ? {} : { rowsTotal: 100_000 }) };
       return { ...entry, state: 'copying', confirmedMs: 0, rowsWritten: copy.rowsCopied, copy };
     });
-    return { ...one, status: { ...one.status, state: 'copying', collections } };
+    const stages = {
+      rates: { ...RATES_OF_A_COPY },
+      rowsWaiting: 12_000,
+      bottleneck: { stage: 'copy' as const, reason: '3 collections are being copied.' },
+    };
+    const lagMs = { p50: 0, p99: 0, max: 0, samples: 0 };
+    return {
+      ...one,
+      copyBudget: { rowsPerSecond: 5000 },
+      status: { ...one.status, state: 'copying', collections, stages, lagMs, isInSync: false },
+    };
   });
   state.joins = { orders: [joinOf('44810', 'orders', 1_204_300), joinOf('44811', 'order_items', 602_150)] };
   return state;
@@ -272,13 +321,15 @@ export const DONE_DRILL: DrillView = {
   },
 };
 
+const MOVING: ReadonlySet<Status['state']> = new Set(['following', 'copying', 'replaying']);
+
 /** Lets the running protections write rows. @returns how to stop it. */
 export function keepMoving(client: FakeClient, intervalMs: number): () => void {
   let beat = 0;
   const timer = setInterval(() => {
     beat += 1;
     client.state.tasks = client.state.tasks.map((one, index) => {
-      if (one.desired === 'paused' || one.status === undefined || one.status.state === 'blocked') return one;
+      if (one.desired === 'paused' || one.status === undefined || !MOVING.has(one.status.state)) return one;
       // "media" is idle: its source writes nothing.
       const rows = index === 0 ? Math.round(420 * (1 + Math.sin(beat / 6)) + Math.random() * 120) : 0;
       const at = Date.now();
@@ -290,9 +341,14 @@ export function keepMoving(client: FakeClient, intervalMs: number): () => void {
         messagesRead: one.status.messagesRead + Math.ceil(rows / 40),
         collections: one.status.collections.map((entry, place) => ({
           ...entry,
-          confirmedMs: entry.confirmedMs === 0 ? 0 : at - 300 - (place % 10) * 20,
+          ...(entry.lagMs === undefined
+            ? {}
+            : { confirmedMs: at - 300 - (place % 10) * 20, lagMs: 300 + (place % 10) * 20 }),
           rowsWritten: entry.rowsWritten + (place === 0 ? rows : 0),
         })),
+        ...(index === 0 || one.status.source === undefined
+          ? {}
+          : { source: { activity: 'idle', sinceMs: at - 3 * MINUTE_MS - beat * intervalMs } }),
       };
       client.emit('task.status', { id: one.id, status: next });
       return { ...one, status: next };

@@ -6,8 +6,9 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { asTaskId, type VChannel } from '../../shared/model/ids.ts';
+import { asTaskId, type CollectionId, type VChannel } from '../../shared/model/ids.ts';
 import { compareResumePoints, type Checkpoint } from '../../shared/model/position.ts';
+import type { QuarantinedRecord } from '../../shared/model/quarantine.ts';
 import type { TimeTick } from '../../shared/time/time-tick.ts';
 import type { CheckpointUpdate, StoredShard, TaskStore } from '../../shared/model/task-state.ts';
 import type { TaskStatus } from '../../shared/model/task-status.ts';
@@ -15,10 +16,11 @@ import { openDatabase } from '../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../electron/core/store/sqlite-task-store.ts';
 import { systemClock } from '../../electron/engine/runtime/clock.ts';
 import { silentLogger } from '../../electron/engine/runtime/logger.ts';
-import { RestartNeeded, TaskEngine } from '../../electron/engine/task/task-engine.ts';
+import { RestartNeeded } from '../../electron/engine/task/restart-needed.ts';
+import { TaskEngine } from '../../electron/engine/task/task-engine.ts';
 import type { Content, MemorySource } from './memory-source.ts';
 import { sorted } from './memory-source.ts';
-import { MemoryRows } from './memory-rows.ts';
+import { MemoryKeys, MemoryRows } from './memory-rows.ts';
 import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { MemoryTarget } from './memory-target.ts';
 
@@ -104,6 +106,7 @@ function stepped(store: TaskStore, steps: Steps, watcher: StoreWatcher): TaskSto
   return new Proxy(store, {
     get: (found, name) => {
       if (name === 'load') return () => found.load();
+      if (name === 'loadedForCopy') return found.loadedForCopy.bind(found);
       const value: unknown = Reflect.get(found, name, found);
       if (typeof value !== 'function') return value;
       const call = value as (...given: unknown[]) => unknown;
@@ -124,7 +127,15 @@ export interface RunningEngine {
   /** Settles when the engine has ended; never rejects. */
   readonly ended: Promise<unknown>;
   status(): TaskStatus;
+  /** As its host does several times a second. */
+  watch(): void;
   level(): Promise<void>;
+  /** As the operator does. */
+  retry(id: CollectionId): Promise<void>;
+  recopy(...ids: CollectionId[]): Promise<void>;
+  quarantine(): readonly QuarantinedRecord[];
+  quarantinedBytes(id: string): Uint8Array;
+  skip(id: string, reason: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -138,6 +149,7 @@ export class MemoryTask implements AsyncDisposable {
   readonly source: MemorySource;
   readonly target: MemoryTarget;
   readonly rows: MemoryRows;
+  readonly keys: MemoryKeys;
   readonly store: SqliteTaskStore;
   /** Broken promises of the store, found while running. */
   readonly violations: string[] = [];
@@ -151,6 +163,7 @@ export class MemoryTask implements AsyncDisposable {
     this.source = source;
     this.rows = new MemoryRows(source);
     this.target = target;
+    this.keys = new MemoryKeys(target);
     this.#database = openDatabase(join(this.#folder, 'lifeline.db'));
     this.store = new SqliteTaskStore(this.#database, TASK_ID);
   }
@@ -158,18 +171,23 @@ export class MemoryTask implements AsyncDisposable {
   start({ killAt, budgetBytes = 1 << 20, start = { kind: 'creation' } }: StartOptions = {}): RunningEngine {
     const stop = new AbortController();
     const steps = new Steps(stop, killAt);
-    const target = new Proxy(this.target, {
-      get: (found, name) => {
-        const value: unknown = Reflect.get(found, name, found);
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]): unknown => {
-          // A dead engine's calls do not reach the target, nor do those it made last get their answers.
-          if (steps.isDead) return Promise.reject(new Killed());
-          found.step = (what) => steps.take(what);
-          return (value as (...args: unknown[]) => unknown).apply(found, args);
-        };
-      },
-    });
+    /** A dead engine's calls reach nothing, nor do those it made last get their answers. */
+    const alive = <T extends object>(part: T, prepare: () => void = () => undefined): T =>
+      new Proxy(part, {
+        get: (found, name) => {
+          const value: unknown = Reflect.get(found, name, found);
+          if (typeof value !== 'function') return value;
+          return (...args: unknown[]): unknown => {
+            if (steps.isDead) return Promise.reject(new Killed());
+            prepare();
+            return (value as (...args: unknown[]) => unknown).apply(found, args);
+          };
+        },
+      });
+    const step = (what: string): void => steps.take(what);
+    const target = alive(this.target, () => (this.target.step = step));
+    const targetRows = alive(this.keys, () => (this.keys.step = step));
+    const rows = alive(this.rows);
     const make = (): TaskEngine =>
       new TaskEngine(
         {
@@ -184,7 +202,8 @@ export class MemoryTask implements AsyncDisposable {
           wal: this.source.wal,
           catalog: this.source.catalog,
           target,
-          rows: this.rows,
+          rows,
+          targetRows,
           store: stepped(this.store, steps, {
             saved: (update) => this.#check(update.shards),
             pinned: (shards) => {
@@ -225,7 +244,13 @@ export class MemoryTask implements AsyncDisposable {
       steps,
       ended,
       status: () => engine.status(),
+      watch: () => engine.watch(),
       level: () => within(level(), () => `level; ${JSON.stringify(engine.status())}`),
+      retry: (id) => within(engine.retry(id), `retry of ${id}`),
+      quarantine: () => engine.quarantine(),
+      quarantinedBytes: (id) => engine.quarantinedBytes(id),
+      skip: (id, reason) => within(engine.skip(id, reason), `${id} to be left out`),
+      recopy: (...ids) => within(engine.recopy(ids), `recopy of ${ids.join()}`),
       stop: async () => {
         stop.abort(new Error('stopped by the test'));
         await within(ended, 'the engine to end after its stop');

@@ -3,13 +3,16 @@
  * (within its partition), a loaded partition is released before its drop, loading needs an index, a database that is in
  * use cannot be dropped. Faults are scripted per call.
  */
+import { asTimeTick, type TimeTick } from '../../shared/time/time-tick.ts';
 import { ReplicationError, type ErrorCode } from '../../shared/model/replication-error.ts';
 import { hasPartitionKey, parseCollectionSchema } from '../../electron/engine/codec/collection-schema.ts';
 import type { FieldSlice } from '../../electron/engine/codec/records.ts';
 import { orAborted } from '../../electron/engine/runtime/waiting.ts';
 import type {
+  CollectionProperties,
   CollectionSpec,
   KeysDelete,
+  NamedIdentity,
   RowsWrite,
   Target,
   TargetCollection,
@@ -36,6 +39,7 @@ export type TargetFault =
 
 export interface MemoryCollection {
   readonly id: bigint;
+  readonly properties?: Map<string, string>;
   readonly origin: string;
   readonly hasPartitionKey: boolean;
   readonly shardCount: number;
@@ -51,6 +55,9 @@ export interface CallRecord {
   readonly partition: string;
 }
 
+/** Ids are given out in the order of time. */
+const createdAt = (id: bigint): TimeTick => asTimeTick(id);
+
 export class MemoryTarget implements Target {
   readonly databases = new Map<string, Map<string, MemoryCollection>>([['default', new Map()]]);
   readonly log: CallRecord[] = [];
@@ -65,6 +72,8 @@ export class MemoryTarget implements Target {
   callsUnderWay = 0;
   /** A late call is about to have its effect. */
   onLanding: (record: CallRecord) => void = () => undefined;
+  /** A call is made. */
+  onCall: (record: CallRecord) => void = () => undefined;
   /** A call has met a fault. */
   onFault: (kind: TargetFault['kind'], record: CallRecord) => void = () => undefined;
   readonly #faults: { call: TargetCall; matches: (record: CallRecord) => boolean; fault: TargetFault }[] = [];
@@ -134,6 +143,27 @@ export class MemoryTarget implements Target {
     return this.#call('listCollections', database, '', signal, () => [...this.#database(database).keys()]);
   }
 
+  collectionIdentities(database: string, signal: AbortSignal): Promise<readonly NamedIdentity[]> {
+    return this.#call('collectionIdentities', database, '', signal, () =>
+      [...(this.databases.get(database) ?? [])].map(([name, { id }]) => ({ name, id, createTick: createdAt(id) })),
+    );
+  }
+
+  readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined> {
+    return this.#call('readProperties', nameOf(address), '', signal, () => {
+      const found = this.find(address);
+      if (found === undefined) return undefined;
+      return { id: found.id, createTick: createdAt(found.id), properties: new Map(found.properties) };
+    });
+  }
+
+  setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    return this.#call('setProperties', nameOf(address), '', signal, () => {
+      const found = this.#existing(address);
+      for (const { key, value } of properties) found.properties?.set(key, value);
+    });
+  }
+
   createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
     return this.#call('createCollection', nameOf(spec), '', signal, () => {
       const database = this.#database(spec.database);
@@ -143,6 +173,7 @@ export class MemoryTarget implements Target {
       this.#nextId += 1n;
       database.set(spec.collection, {
         id: this.#nextId,
+        properties: new Map(spec.properties.map(({ key, value }) => [key, value])),
         origin: spec.origin,
         hasPartitionKey: hasPartitionKey(schema),
         shardCount: spec.shardCount,
@@ -159,7 +190,7 @@ export class MemoryTarget implements Target {
       const found = this.find(address);
       if (found === undefined) return undefined;
       const { id, origin, partitions, isLoaded } = found;
-      return { id, origin, partitions: [...partitions.keys()], isLoaded };
+      return { id, createTick: createdAt(id), origin, partitions: [...partitions.keys()], isLoaded };
     });
   }
 
@@ -285,6 +316,7 @@ export class MemoryTarget implements Target {
     try {
       this.step(`before ${call} ${address}`);
       this.log.push(record);
+      this.onCall(record);
       this.calls[call] = (this.calls[call] ?? 0) + 1;
       await Promise.resolve();
       const turns = this.turns();

@@ -4,12 +4,18 @@ import { asOrdinal, type MessageOrdinal, type ResumePoint } from '../../shared/m
 import { ReplicationError } from '../../shared/model/replication-error.ts';
 import { orAborted } from '../../electron/engine/runtime/waiting.ts';
 import { firstOrdinal, positionLost, proveStart } from '../../electron/engine/source/wal/continuity.ts';
-import type { ChannelBounds, Wal, WalMessage, WalReader } from '../../electron/engine/source/wal/wal.ts';
+import type {
+  ChannelBounds,
+  ChannelRetention,
+  Wal,
+  WalMessage,
+  WalReader,
+} from '../../electron/engine/source/wal/wal.ts';
 
 /** As in NATS. */
 const FIRST_ORDINAL = 1n;
 
-export type WalCall = 'identity' | 'listDataChannels' | 'bounds' | 'open' | 'read' | 'readAt';
+export type WalCall = 'identity' | 'listDataChannels' | 'bounds' | 'retention' | 'open' | 'read' | 'readAt';
 
 interface Channel {
   incarnation: string;
@@ -21,10 +27,19 @@ interface Channel {
   isHeld: boolean;
 }
 
+const NO_LIMITS: ChannelRetention = {
+  ageMsMax: undefined,
+  bytesMax: undefined,
+  messagesMax: undefined,
+  bytesUsed: undefined,
+};
+
 export class MemoryWal implements Wal {
   /** Part of the identity: another log at the same address. */
   name = 'memory';
   readonly calls: Record<string, number> = {};
+  /** What every channel says; `undefined`: the broker does not tell. Nothing is removed by it: see `expire`. */
+  kept: ChannelRetention | undefined = NO_LIMITS;
   /** A call has met a fault. */
   onFault: (call: WalCall | 'hold', channel: PChannel | undefined) => void = () => undefined;
   readonly #channels = new Map<PChannel, Channel>();
@@ -123,6 +138,12 @@ export class MemoryWal implements Wal {
   async bounds(channel: PChannel): Promise<ChannelBounds> {
     await this.#called('bounds', channel);
     return boundsOf(this.#channel(channel));
+  }
+
+  async retention(channel: PChannel): Promise<ChannelRetention | undefined> {
+    await this.#called('retention', channel);
+    this.#channel(channel);
+    return this.kept;
   }
 
   async assertKept(channel: PChannel, start: ResumePoint): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Pictures of every page on a fake core: `node test/support/screenshots.ts [folder] [name part]`. Chromium comes from
+ * Pictures of every page on a fake core: `node test/support/screenshots.ts [folder] [pattern of names]`. Chromium comes from
  * `CHROMIUM`, or /usr/bin/chromium. Pictures go to out/screenshots unless another folder is given.
  */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -12,7 +12,10 @@ import { createServer } from 'vite';
 import { rendererConfig } from '../../renderer/vite.config.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const [folder = join(root, 'out/screenshots'), part = ''] = process.argv.slice(2);
+const [folder = join(root, 'out/screenshots'), pattern = ''] = process.argv.slice(2);
+
+/** Every file is compiled for the first one; on a busy machine that takes its time. */
+const FIRST_PAGE_TIMEOUT_MS = 180_000;
 
 interface Shot {
   readonly name: string;
@@ -34,6 +37,7 @@ const SHOTS: readonly Shot[] = [
   { name: 'overview-zh-hans', state: 'troubled', path: '/', language: 'zh-Hans' },
   { name: 'overview-zh-hant', state: 'calm', path: '/', language: 'zh-Hant' },
   { name: 'overview-troubled', state: 'troubled', path: '/' },
+  { name: 'overview-silent', state: 'silent', path: '/' },
   { name: 'overview-empty', state: 'empty', path: '/' },
   { name: 'overview-lost', state: 'lost', path: '/', theme: 'dark' },
   { name: 'protections', state: 'calm', path: '/protections' },
@@ -83,6 +87,20 @@ const SHOTS: readonly Shot[] = [
       await button(page, 'Next').click();
     },
   },
+  {
+    name: 'wizard-positions-dark',
+    state: 'calm',
+    path: '/protections/new',
+    theme: 'dark',
+    then: async (page) => {
+      await page.getByLabel('orders-prod').check();
+      await button(page, 'Next').click();
+      await page.getByLabel('standby').check();
+      await button(page, 'Next').click();
+      await page.getByLabel('From given positions').check();
+      await page.getByLabel('Positions as JSON').fill('{"by-dev-rootcoord-dml_0": "not base64!"}');
+    },
+  },
   { name: 'clusters', state: 'calm', path: '/clusters' },
   { name: 'clusters-empty-dark', state: 'empty', path: '/clusters', theme: 'dark' },
   {
@@ -109,6 +127,62 @@ const SHOTS: readonly Shot[] = [
   },
   { name: 'cluster-zh-hant', state: 'calm', path: '/cluster/orders-prod', language: 'zh-Hant' },
   { name: 'protection-copying', state: 'copying', path: '/protection/orders' },
+  { name: 'protection-copying-zh-hans', state: 'copying', path: '/protection/orders', language: 'zh-Hans' },
+  { name: 'protection-lagging', state: 'lagging', path: '/protection/orders' },
+  {
+    name: 'protection-lagging-channels-dark',
+    state: 'lagging',
+    path: '/protection/orders',
+    theme: 'dark',
+    then: (page) => page.getByText('Channels (2)').click(),
+  },
+  { name: 'protection-silent-zh-hant', state: 'silent', path: '/protection/orders', language: 'zh-Hant' },
+  { name: 'protection-gap', state: 'gap', path: '/protection/orders' },
+  {
+    name: 'protection-copy-again',
+    state: 'gap',
+    path: '/protection/orders',
+    then: async (page) => {
+      await button(page, 'Copy these again').click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'protection-marked',
+    state: 'quarantine',
+    path: '/protection/orders',
+    then: async (page) => {
+      await page.getByRole('checkbox', { name: 'Select all rows' }).check();
+      await page.getByRole('row', { name: /images/ }).click();
+    },
+  },
+  {
+    name: 'quarantine',
+    state: 'quarantine',
+    path: '/protection/orders',
+    then: async (page) => {
+      await button(page, 'Inspect').click();
+      await page.getByText('First keys').waitFor();
+    },
+  },
+  {
+    name: 'quarantine-skip-dark',
+    state: 'quarantine',
+    path: '/protection/orders',
+    theme: 'dark',
+    then: async (page) => {
+      await button(page, 'Inspect').click();
+      await button(page, 'Skip …').click();
+      await page.getByLabel('Reason').fill('Test rows of the importer');
+    },
+  },
+  {
+    name: 'protection-in-use',
+    state: 'inUse',
+    path: '/protection/orders',
+    then: (page) => button(page, 'Take the target over …').click(),
+  },
+  { name: 'small-protection-gap', state: 'gap', path: '/protection/orders', width: 900, height: 600 },
   ...(
     ['overview:/', 'protections:/protections', 'protection:/protection/orders', 'cluster:/cluster/orders-prod'] as const
   ).map((page): Shot => {
@@ -160,7 +234,7 @@ const browser = await chromium.launch({
 });
 let failedCount = 0;
 try {
-  for (const shot of SHOTS.filter(({ name }) => name.includes(part))) {
+  for (const shot of SHOTS.filter(({ name }) => new RegExp(pattern).test(name))) {
     const page = await browser.newPage({
       viewport: { width: shot.width ?? 1280, height: shot.height ?? 800 },
       deviceScaleFactor: 1,
@@ -178,6 +252,7 @@ try {
       },
       [shot.theme ?? 'light', shot.language ?? 'en'],
     );
+    page.setDefaultNavigationTimeout(FIRST_PAGE_TIMEOUT_MS);
     try {
       await page.goto(`${address}test/support/fake-window/?state=${shot.state}#${shot.path}`);
       await page.locator('h1').first().waitFor();

@@ -1,5 +1,12 @@
 /** A task's state with every kind of value in it, as the store's tests and its recorded files hold it. */
 import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../shared/model/ids.ts';
+import { randomBytes } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { ConnectionStore } from '../../electron/core/store/connection-store.ts';
+import { ProtectionStore } from '../../electron/core/store/protection-store.ts';
+import { SecretBox } from '../../electron/core/store/secret-box.ts';
+import { SessionStore } from '../../electron/core/store/session-store.ts';
+import { SettingStore } from '../../electron/core/store/setting-store.ts';
 import { asOrdinal, ORDINAL_NONE, type Checkpoint } from '../../shared/model/position.ts';
 import type { FirstState, StoredCollection, TaskStore } from '../../shared/model/task-state.ts';
 import { asTimeTick } from '../../shared/time/time-tick.ts';
@@ -9,6 +16,8 @@ export const OTHER_SHARD = asVChannel('lab-rootcoord-dml_1_470658247834468382v1'
 export const CHANNEL = asPChannel('lab-rootcoord-dml_0');
 export const OTHER_CHANNEL = asPChannel('lab-rootcoord-dml_1');
 export const COLLECTION = asCollectionId(470658247834468382n);
+/** Another one, whose copy is under way. */
+const COPIED = asCollectionId(470658247834468390n);
 export const PARTITION = asPartitionId(470658247834468400n);
 /** Above every number that a double holds exactly. */
 export const TICK = 470658248950677509n;
@@ -38,6 +47,7 @@ const collection: StoredCollection = {
   vchannels: [SHARD, OTHER_SHARD],
   operationsUntil: ORDINAL_NONE,
   copy: 'none',
+  isRecopy: false,
 };
 
 export const FIRST_STATE: FirstState = {
@@ -68,7 +78,78 @@ export const FIRST_STATE: FirstState = {
   ],
 };
 
-/** What the recorded files hold. */
+/** A copy that is under way, intents, and the end of the last writes; of a second collection's copy its certificate. */
+export function fillCopies(store: TaskStore): void {
+  store.addCollection({ ...collection, id: COPIED, name: 'copied', copy: 'due' });
+  store.beginCopy(COPIED, [
+    {
+      vchannel: asVChannel('lab-rootcoord-dml_0_470658247834468390v0'),
+      collectionId: COPIED,
+      channel: CHANNEL,
+      checkpoint: checkpointAt(30n, TICK + 9n),
+      intent: ORDINAL_NONE,
+    },
+  ]);
+  const progress = { isDone: false, rowCount: 7n, doubledRowCount: 1n, deletedRowCount: 0n };
+  store.saveCopyProgress(COPIED, { partition: '_default', confirmedKey: -5n, intentKey: 2n ** 62n, ...progress });
+  store.saveCopyProgress(COPIED, { partition: 'ü', confirmedKey: undefined, intentKey: "o'clock", ...progress });
+  store.saveIntents(new Map([[SHARD, asOrdinal(512n)]]));
+  store.recordJoin(COLLECTION, {
+    collectionId: COLLECTION.toString(),
+    database: 'shop',
+    collection: 'orders ü',
+    rowsCopied: '7',
+    sourceDoubles: '1',
+    copyBegan: 1_795_440_000_000,
+    copyEnded: 1_795_440_001_000,
+    joined: 1_795_440_002_000,
+    shards: [],
+  });
+  store.setWritesUntil(1_795_440_003_000);
+}
+
+/** Of a run that holds the lease: what it knows of the target. */
+export function fillRun(store: TaskStore): void {
+  store.takeLease({ id: 'run-1', host: 'here', folder: '/data', pid: 7, began: 1_795_440_000_000 });
+  store.updateCollection(COLLECTION, {
+    phase: 'created',
+    targetId: 9_007_199_254_740_993n,
+    targetCreateTick: asTimeTick(TICK + 100n),
+  });
+  store.saveMarker({
+    id: 470658247834468999n,
+    createTick: asTimeTick(TICK),
+    sent: 12n,
+    confirmed: 11n,
+    runIds: ['run-1'],
+  });
+  store.doubtCopies({ code: 'targetChanged', message: 'The target was put back.' });
+}
+
+/** What the operator has set up: of every kind one. The secrets open with a key that nobody keeps. */
+export function fillOperatorTables(database: DatabaseSync): void {
+  new SettingStore(database).set('lab', 'running');
+  const connections = new ConnectionStore(database, new SecretBox(randomBytes(32)));
+  const parts = { milvus: { address: '127.0.0.1:19530' } };
+  for (const id of ['from', 'to']) {
+    connections.put({ id, name: `Cluster ${id}`, isLab: id === 'to', parts, secrets: { 'milvus.password': 'x' } });
+  }
+  new ProtectionStore(database).add({
+    id: 'recorded',
+    name: 'Shop',
+    sourceId: 'from',
+    targetId: 'to',
+    desired: 'paused',
+    start: { kind: 'copy', mayLoad: true },
+    createdAt: 1_795_440_000_000,
+    pausedAt: 1_795_440_004_000,
+    lastStatus: undefined,
+  });
+  new ProtectionStore(database).setDesired('recorded', 'paused', 1_795_440_004_000);
+  new SessionStore(database).add({ digest: 'd1', createdAt: 1_795_440_000_000, usedAt: 1_795_440_001_000 });
+}
+
+/** What every recorded file holds. */
 export function fillStore(store: TaskStore): void {
   const epoch = store.begin(FIRST_STATE);
   store.updateCollection(COLLECTION, { phase: 'created', targetId: 9_007_199_254_740_993n });

@@ -9,13 +9,12 @@ import { extname } from 'node:path';
 import { BENCH_LINE_VARIABLE, type CoreFigures, type ShellFigures } from '../../../shared/bench/bench-line.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { openBenchServer, type BenchServer, type Measured } from './bench-server.ts';
+import { callsTo, endChild } from './measured-process.ts';
 import { dataDirectoryIn, type Subject, type SubjectOptions } from './subject.ts';
 import { startDisplay, type Display } from './virtual-display.ts';
 
 /** A window and its core are there in some 3 s; a busy machine takes its time. */
 const START_LIMIT_MS = 60_000;
-/** The shell gives its core 35 s to stop. */
-const STOP_LIMIT_MS = 45_000;
 const LAST_WORDS_CHARS = 8 * 1024;
 /** Chromium's own chatter, for its developers. */
 const CHATTER = /^\[\d+:\d+\/[\d.]+:(ERROR|WARNING|INFO)/;
@@ -29,7 +28,6 @@ const CORE_MAIN = fileURLToPath(new URL(`./bench-core-main${EXTENSION}`, import.
 export interface DesktopOptions extends SubjectOptions {
   /** Electron's program. */
   readonly electron: string;
-  readonly signal: AbortSignal;
 }
 
 /** @throws prerequisiteMissing where there is no screen or the window does not open. */
@@ -53,13 +51,11 @@ export async function openDesktop({ directory, logLevel, electron, signal }: Des
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  opened.defer(() => stop(window));
+  opened.defer(() => endChild(window, () => window.kill()));
   const { shell, core } = await bothThere(window, server, signal);
   const stack = opened.move();
   return {
-    async protect(clusters) {
-      await core.call('protect', clusters);
-    },
+    call: callsTo(core),
     async measure() {
       await Promise.all([shell.call('measure'), core.call('measure')]);
     },
@@ -67,9 +63,6 @@ export async function openDesktop({ directory, logLevel, electron, signal }: Des
       const [ofShell, ofCore] = await Promise.all([shell.call('report'), core.call('report')]);
       const { electron: version, node } = shell.hello;
       return { core: ofCore as CoreFigures, shell: { ...(ofShell as ShellFigures), electron: version, node } };
-    },
-    async untilLevel() {
-      await core.call('untilLevel');
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
@@ -126,15 +119,6 @@ function whyEnded(words: string): string {
     .pop();
   // What it does, without a word, when it cannot connect to its display.
   return last ?? 'perhaps the display cannot be reached';
-}
-
-async function stop(window: ChildProcess): Promise<void> {
-  if (window.pid === undefined || window.exitCode !== null || window.signalCode !== null) return;
-  const closed = once(window, 'close');
-  window.kill();
-  const timer = setTimeout(() => window.kill('SIGKILL'), STOP_LIMIT_MS);
-  await closed;
-  clearTimeout(timer);
 }
 
 const missing = (reason: string, cause?: unknown): ReplicationError =>

@@ -1,10 +1,6 @@
-/** What is measured: a core in this process, or a desktop window with the core that it starts. */
+/** What is measured: the core in a process of its own, alone or with the desktop window that started it. */
 import { join } from 'node:path';
-import type { Logger } from '../../engine/runtime/logger.ts';
 import type { CoreCalls, CoreFigures, ShellFigures, ShellHello } from '../../../shared/bench/bench-line.ts';
-import { openDataFolder } from '../data-folder.ts';
-import { openCore } from '../services/core.ts';
-import { MeasuredCore } from './measured-core.ts';
 
 export interface Figures {
   readonly core: CoreFigures;
@@ -13,32 +9,22 @@ export interface Figures {
 
 /** Stopped in order when it is disposed of. */
 export interface Subject extends AsyncDisposable {
-  protect: CoreCalls['protect'];
+  /** What goes to the core alone. Rejects with what it says, or when it is gone. */
+  call<N extends CoreCallName>(name: N, ...input: Parameters<CoreCalls[N]>): Promise<Awaited<ReturnType<CoreCalls[N]>>>;
+  /** Begins and ends a measurement of all there is. */
   measure(): Promise<void>;
   report(): Promise<Figures>;
-  untilLevel(): Promise<void>;
 }
+
+type CoreCallName = Exclude<keyof CoreCalls, 'measure' | 'report'>;
 
 export interface SubjectOptions {
   /** Of the bench alone; the data folder is made in it. */
   readonly directory: string;
   readonly logLevel: string;
+  /** Where the core's Node writes CPU profiles of its threads, one each as it ends. */
+  readonly profileDirectory?: string | undefined;
+  readonly signal: AbortSignal;
 }
 
 export const dataDirectoryIn = (directory: string): string => join(directory, 'data');
-
-export function openHeadless({ directory, logLevel, logger }: SubjectOptions & { readonly logger: Logger }): Subject {
-  const core = openCore({ folder: openDataFolder(dataDirectoryIn(directory)), logLevel, logger });
-  core.start();
-  const measured = new MeasuredCore(core);
-  return {
-    protect: (clusters) => measured.protect(clusters),
-    measure() {
-      measured.measure();
-      return Promise.resolve();
-    },
-    report: () => Promise.resolve({ core: measured.report() }),
-    untilLevel: () => measured.untilLevel(),
-    [Symbol.asyncDispose]: () => core.close(),
-  };
-}

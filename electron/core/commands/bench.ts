@@ -1,82 +1,185 @@
-/**
- * `npm run bench`: figures, not tests. So far: how fast a task follows a source that is written to without a pause, and
- * how long event loops are kept from their work meanwhile, which is what a person at the window would feel: the core's,
- * and the shell's where one can run.
- */
+/** `npm run bench`: figures, not tests. Starts two real clusters and a core, runs the phases, prints a table, writes a file. */
 import { writeFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { pino } from 'pino';
-import { LOOP_RESOLUTION_MS, type LoopDelay } from '../../../shared/bench/loop-delay.ts';
+import { availableParallelism, loadavg } from 'node:os';
+import { Listr, type ListrTask, type ListrTaskWrapper } from 'listr2';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
-import { startLoad } from '../bench/bulk-load.ts';
+import { BenchCluster } from '../bench/bench-cluster.ts';
+import type { BenchContext } from '../bench/bench-context.ts';
+import { planBench, type BenchPlanOptions, type PhaseName } from '../bench/bench-plan.ts';
+import { emptyReport, formatReport, type BenchReport } from '../bench/bench-report.ts';
 import { openDesktop } from '../bench/desktop-window.ts';
-import { openHeadless, type Figures, type Subject, type SubjectOptions } from '../bench/subject.ts';
+import { openHeadless } from '../bench/headless-core.ts';
+import { measureCatchUp } from '../bench/phases/catch-up.ts';
+import { measureCollections } from '../bench/phases/collections.ts';
+import { measureCopy } from '../bench/phases/copy.ts';
+import { measureFollow } from '../bench/phases/follow.ts';
+import { measureLag } from '../bench/phases/lag.ts';
+import { measureMemory } from '../bench/phases/memory.ts';
+import type { Subject, SubjectOptions } from '../bench/subject.ts';
 import { startLab } from '../lab/lab.ts';
 
-export interface BenchOptions {
+export interface BenchOptions extends BenchPlanOptions {
   readonly wal: 'nats' | 'kafka';
-  readonly seconds: number;
   /** With the desktop window around the core: `true` or not at all, `false` never, absent where it can be had. */
   readonly shell?: boolean;
   /** Electron's program, found by `npm run bench`. */
   readonly electron?: string;
+  readonly profile?: string;
   readonly json?: string;
   readonly logLevel: string;
 }
 
 type Print = (line: string) => void;
+type Say = BenchContext['say'];
 
-/** @returns the process's exit code. */
+/** @returns the process's exit code. What was measured before a failure or a stop is told all the same. */
 export async function bench(options: BenchOptions, signal: AbortSignal, print: Print): Promise<number> {
+  const plan = planBench(options);
+  const report = emptyReport(options.wal, plan, availableParallelism());
   try {
-    await run(options, signal, print);
+    await run({ options, plan, report, signal, print });
     return 0;
   } catch (error) {
     if (!signal.aborted) throw error;
     print('The bench was stopped.');
     return 1;
+  } finally {
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    print(`\n${formatReport(report)}`);
   }
 }
 
-async function run(options: BenchOptions, signal: AbortSignal, print: Print): Promise<void> {
-  const { wal, seconds } = options;
+/** A database may hold 64 by default (2.3.5). */
+const MANY_COLLECTIONS = { 'quotaAndLimits.limits.maxCollectionNumPerDB': 4_096 };
+
+interface Run {
+  readonly options: BenchOptions;
+  readonly plan: BenchContext['plan'];
+  readonly report: BenchReport;
+  readonly signal: AbortSignal;
+  readonly print: Print;
+}
+
+async function run({ options, plan, report, signal, print }: Run): Promise<void> {
+  const { wal } = options;
   print(`Starting two Milvus clusters on ${wal} …`);
-  await using lab = await startLab({ purpose: 'throwaway', wal, signal });
+  const settings = { source: MANY_COLLECTIONS, target: MANY_COLLECTIONS };
+  await using lab = await startLab({ purpose: 'throwaway', wal, settings, signal });
+  await using source = await BenchCluster.open(lab.source.asTarget.milvus, 'source');
+  await using target = await BenchCluster.open(lab.target.asTarget.milvus, 'target');
   await using subject = await openSubject(options, lab.directory, signal, print);
-  await subject.protect({ source: lab.source.asSource, target: lab.target.asTarget });
-  const load = startLoad(lab.source.asTarget.milvus);
-  await load.loading;
-  print(`Measuring for ${seconds} s …`);
+  const clusters = { source: lab.source.asSource, target: lab.target.asTarget };
+  const phases = PHASES_IN_ORDER.filter(({ name }) => plan.phases.has(name));
+  await new Listr(
+    phases.map(({ name, title, measure }) =>
+      toListrTask(title, async (say) => {
+        const before = loadNow();
+        const context: BenchContext = { plan, clusters, source, target, subject, signal, say };
+        await orStopped(measure(context, report), signal);
+        report.load[name] = [before, loadNow()];
+      }),
+    ),
+    {
+      fallbackRenderer: 'simple',
+      collectErrors: false,
+      // Its own listener would end the process before the lab is stopped.
+      registerSignalListeners: false,
+    },
+  ).run();
   await subject.measure();
-  const startedMs = performance.now();
-  await delay(seconds * 1_000, undefined, { signal });
-  const figures = await subject.report();
-  const elapsedS = (performance.now() - startedMs) / 1_000;
-  const sourceRows = await load.stop();
-  await subject.untilLevel();
-  const report = reportOf(options, sourceRows / elapsedS, figures);
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
-  printReport(report, print);
+  report.peakRssMiB = (await subject.report()).core.peakRssMiB;
+}
+
+interface Phase {
+  readonly name: PhaseName;
+  readonly title: string;
+  readonly measure: (context: BenchContext, report: BenchReport) => Promise<void>;
+}
+
+const PHASES_IN_ORDER: readonly Phase[] = [
+  {
+    name: 'copy',
+    title: 'Copy, against reading alone',
+    measure: async (context, report) => void Object.assign(report, await measureCopy(context)),
+  },
+  {
+    name: 'catch-up',
+    title: 'Catch-up, against a client that writes straight to the target',
+    measure: async (context, report) => {
+      const { raw, catchUp } = await measureCatchUp(context);
+      const { cpuSecondsPerMillionRows } = catchUp;
+      Object.assign(report, { raw, catchUp, cpuSecondsPerMillionRows });
+    },
+  },
+  {
+    name: 'follow',
+    title: 'Following a source that is written to without a pause',
+    measure: async (context, report) => {
+      const { follow, loops } = await measureFollow(context);
+      Object.assign(report, { follow, ...loops });
+    },
+  },
+  {
+    name: 'lag',
+    title: 'Lag of single rows',
+    measure: async (context, report) => void Object.assign(report, await measureLag(context)),
+  },
+  {
+    name: 'collections',
+    title: 'More and more collections',
+    measure: async (context, report) => {
+      report.collections = await measureCollections(context);
+    },
+  },
+  {
+    name: 'memory',
+    title: 'Memory over time',
+    measure: async (context, report) => void Object.assign(report, await measureMemory(context)),
+  },
+];
+
+const loadNow = (): number => Math.round((loadavg()[0] ?? 0) * 100) / 100;
+
+/** What waits for a server has its own limits; a person who stops the bench does not wait for them. */
+async function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = (): void => stopped.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Its words are one line that is overwritten on a terminal, and a line each in a log. */
+function toListrTask(title: string, run: (say: Say) => Promise<void>): ListrTask {
+  return {
+    title,
+    rendererOptions: { outputBar: 1 },
+    task: (_context, task: Pick<ListrTaskWrapper<unknown, never, never>, 'output'>) =>
+      run((text) => (task.output = text)),
+  } as ListrTask;
 }
 
 async function openSubject(
-  { shell, electron, logLevel }: BenchOptions,
+  { shell, electron, profile, logLevel }: BenchOptions,
   directory: string,
   signal: AbortSignal,
   print: Print,
 ): Promise<Subject> {
-  const logger = pino({ level: logLevel, base: null }, pino.destination(2));
-  const options: SubjectOptions = { directory, logLevel };
+  const options: SubjectOptions = { directory, logLevel, profileDirectory: profile, signal };
   if (shell !== false) {
     try {
       if (electron === undefined) throw noElectron();
-      return await openDesktop({ ...options, electron, signal });
+      return await openDesktop({ ...options, electron });
     } catch (error) {
       if (shell === true || !(error instanceof ReplicationError) || error.code !== 'prerequisiteMissing') throw error;
       print(`${error.message} The core is measured alone.`);
     }
   }
-  return openHeadless({ ...options, logger });
+  return openHeadless(options);
 }
 
 const noElectron = (): ReplicationError =>
@@ -85,53 +188,3 @@ const noElectron = (): ReplicationError =>
     'config',
     'The shell cannot be measured: there is no Electron here (npm run bench -- --shell fetches it).',
   );
-
-interface Report {
-  readonly version: 1;
-  readonly wal: BenchOptions['wal'];
-  readonly seconds: number;
-  readonly rowsPerSecond: { readonly source: number };
-  readonly follow: { readonly rowsPerSecond: number };
-  readonly lagMs: Figures['core']['lagMs'];
-  /** Of the core. Holds the resolution: an idle loop shows that much. */
-  readonly loopDelayMs: LoopDelay;
-  readonly loopResolutionMs: number;
-  /** Of the core's process, its threads included; a core that runs alone shares it with the bench and the lab. */
-  readonly peakRssMiB: number;
-  /** Absent where none ran. */
-  readonly shell?: Figures['shell'];
-}
-
-function reportOf({ wal, seconds }: BenchOptions, sourceRowsPerSecond: number, { core, shell }: Figures): Report {
-  return {
-    version: 1,
-    wal,
-    seconds,
-    rowsPerSecond: { source: Math.round(sourceRowsPerSecond) },
-    follow: { rowsPerSecond: core.rowsPerSecond },
-    lagMs: core.lagMs,
-    loopDelayMs: core.loopDelayMs,
-    loopResolutionMs: LOOP_RESOLUTION_MS,
-    peakRssMiB: core.peakRssMiB,
-    ...(shell === undefined ? {} : { shell }),
-  };
-}
-
-function printReport(
-  { wal, rowsPerSecond, follow, lagMs, loopDelayMs, peakRssMiB, shell }: Report,
-  print: Print,
-): void {
-  const ms = (value: number): string => `${value.toFixed(1)} ms`;
-  const loop = ({ p50, p99, max }: LoopDelay): string => `p50 ${ms(p50)}, p99 ${ms(p99)}, at most ${ms(max)}`;
-  print(`Log                     ${wal}`);
-  print(
-    `Source takes            ${rowsPerSecond.source.toLocaleString('en-US')} rows/s (128 floats, batches of 2,000)`,
-  );
-  print(`Target follows          ${follow.rowsPerSecond.toLocaleString('en-US')} rows/s`);
-  print(`Lag                     p50 ${ms(lagMs.p50)}, p99 ${ms(lagMs.p99)}`);
-  print(`Core's event loop late  ${loop(loopDelayMs)} (idle: ${LOOP_RESOLUTION_MS} ms)`);
-  if (shell !== undefined) {
-    print(`Shell's event loop late ${loop(shell.loopDelayMs)} (Electron ${shell.electron}, Node ${shell.node})`);
-  }
-  print(`Peak memory of the core ${peakRssMiB} MiB`);
-}

@@ -5,8 +5,10 @@ import type {
   ConnectionParts,
   ConnectionView,
   Hop,
+  OldestKept,
 } from '../../../shared/contract/procedures.ts';
 import type { SourceConnection, TargetConnection } from '../../../shared/model/connection.ts';
+import { findOldestKept } from '../../engine/host/oldest-kept.ts';
 import type { ConnectionStore, StoredConnection } from '../store/connection-store.ts';
 import { inheritSecrets, joinSecrets, splitSecrets } from './connection-secrets.ts';
 import { ConnectionTests } from './connection-tests.ts';
@@ -32,6 +34,7 @@ export interface ConnectionServiceOptions {
 export class ConnectionService {
   readonly #options: ConnectionServiceOptions;
   readonly #tests: ConnectionTests;
+  readonly #end = new AbortController();
 
   constructor(options: ConnectionServiceOptions) {
     this.#options = options;
@@ -140,9 +143,16 @@ export class ConnectionService {
     this.#tests.cancel(testId);
   }
 
-  /** At the core's end: tests under way end. */
+  /** How far back its log goes. @throws Refusal: see `asSource`; and what the log's server says. */
+  async oldestKept(sourceId: string): Promise<OldestKept> {
+    const { wal } = this.asSource(sourceId);
+    return findOldestKept(wal, this.#options.logLevel, { signal: this.#end.signal });
+  }
+
+  /** At the core's end: tests and questions under way end. */
   close(): void {
     this.#tests.close();
+    this.#end.abort(new Error('Lifeline ends.'));
   }
 
   /** To be called when something that a view shows has changed. */

@@ -15,6 +15,7 @@ import { DrillService } from './drill-service.ts';
 import { EventHub } from './event-hub.ts';
 import { LabService } from './lab-service.ts';
 import type { TaskFile } from './task-file.ts';
+import { TaskOrders } from './task-orders.ts';
 import { TaskRunner } from './task-runner.ts';
 import { TaskService } from './task-service.ts';
 
@@ -56,6 +57,10 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
     logLevel,
   });
   const tasks = new TaskService({ store: store.protections, connections, runner, hub, logger });
+  const orders = new TaskOrders({
+    find: (id) => tasks.ordered(id),
+    quarantineOf: (id) => store.protections.quarantine(id),
+  });
   const lab = new LabService({
     directory: join(folder.directory, 'lab'),
     settings: store.settings,
@@ -84,13 +89,30 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
       connections.cancelTest(testId);
       return {};
     },
+    'connections.oldestKept': ({ sourceId }) => connections.oldestKept(sourceId),
     'tasks.list': () => ({ tasks: tasks.list() }),
     'tasks.create': (input) => ({ task: tasks.create(input) }),
-    'tasks.history': ({ id }) => ({ joins: tasks.history(id) }),
+    'tasks.history': ({ id }) => tasks.history(id),
     'tasks.pause': ({ id }) => ({ task: tasks.pause(id) }),
-    'tasks.resume': ({ id, mayLoad }) => ({ task: tasks.resume(id, { mayLoad }) }),
+    'tasks.resume': ({ id, ...options }) => ({ task: tasks.resume(id, options) }),
     'tasks.remove': async ({ id }) => {
       await tasks.remove(id);
+      return {};
+    },
+    'tasks.retryCollection': async ({ id, collectionId }) => {
+      await orders.retryCollection(id, collectionId);
+      return {};
+    },
+    'tasks.recopy': async ({ id, collectionIds }) => {
+      await orders.recopy(id, collectionIds);
+      return {};
+    },
+    'tasks.copyBudget': async ({ id, budget }) => ({ task: await tasks.setCopyBudget(id, budget) }),
+    'tasks.gapPolicy': ({ id, onGap }) => ({ task: tasks.setGapPolicy(id, onGap) }),
+    'tasks.quarantine': ({ id }) => ({ records: orders.quarantine(id) }),
+    'tasks.quarantineRecord': ({ id, recordId }) => orders.quarantineRecord(id, recordId),
+    'tasks.skipRecord': async ({ id, recordId, reason }) => {
+      await orders.skipRecord(id, recordId, reason);
       return {};
     },
     'lab.get': () => ({ lab: lab.get() }),

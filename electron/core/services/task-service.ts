@@ -2,7 +2,9 @@
  * The protections: what the operator wants of each stands in the store, and what runs is brought in line with it. Every
  * change of a task waits for the one before, so that two clicks never meet in the middle of a stop.
  */
-import type { JoinRecord, TaskView } from '../../../shared/contract/procedures.ts';
+import type { ProcedureOutput, TaskView } from '../../../shared/contract/procedures.ts';
+import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
+import type { GapPolicy } from '../../../shared/model/gap-policy.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
@@ -14,6 +16,7 @@ import type { EventHub } from './event-hub.ts';
 import { newId } from './new-id.ts';
 import { Refusal } from './refusal.ts';
 import type { TaskFile } from './task-file.ts';
+import type { OrderedTask } from './task-orders.ts';
 import type { TaskRunner } from './task-runner.ts';
 import { atRest, parseStatus, TaskStatuses, type Status } from './task-statuses.ts';
 
@@ -27,6 +30,15 @@ export interface NewTask {
   readonly sourceId: string;
   readonly targetId: string;
   readonly start?: StartPoint | undefined;
+  readonly onGap?: GapPolicy | undefined;
+  readonly copyBudget?: CopyBudget | undefined;
+  /** Of its first start. See `WorkerInput`. */
+  readonly takeOver?: boolean | undefined;
+}
+
+export interface ResumeOptions {
+  readonly mayLoad?: boolean | undefined;
+  readonly takeOver?: boolean | undefined;
 }
 
 export interface TaskServiceOptions {
@@ -58,7 +70,7 @@ export class TaskService {
     ];
   }
 
-  create({ name, sourceId, targetId, start: wished }: NewTask): TaskView {
+  create({ name, sourceId, targetId, start: wished, onGap, copyBudget, takeOver = false }: NewTask): TaskView {
     const { store, connections } = this.#options;
     const { etcd, milvus: sourceMilvus } = connections.asSource(sourceId);
     const { milvus } = connections.asTarget(targetId);
@@ -77,6 +89,7 @@ export class TaskService {
     }
     const start = wished ?? (sourceMilvus === undefined ? { kind: 'creation' } : { kind: 'copy', mayLoad: false });
     this.#assertCanStart(start, sourceMilvus !== undefined);
+    if (onGap === 'copy' && sourceMilvus === undefined) throw cannotCopy('onGap', 'let a gap wait for you');
     const id = newId(name, 'protection');
     const protection: StoredProtection = {
       id,
@@ -85,25 +98,20 @@ export class TaskService {
       targetId,
       desired: 'running',
       start,
+      onGap,
+      copyBudget,
       createdAt: Date.now(),
       pausedAt: undefined,
       lastStatus: undefined,
     };
     store.add(protection);
-    this.#reconcile(id);
+    this.#reconcile(id, { takeOver });
     this.#changed();
     return this.#view(protection);
   }
 
   #assertCanStart(start: StartPoint, canReadRows: boolean): void {
-    if (start.kind === 'copy' && !canReadRows) {
-      throw new Refusal(
-        'invalidInput',
-        "The source's rows cannot be copied: the address of its Milvus is not known.",
-        'Add the address of its Milvus to the source cluster, or choose another start.',
-        { field: 'start' },
-      );
-    }
+    if (start.kind === 'copy' && !canReadRows) throw cannotCopy('start', 'choose another start');
     if (start.kind === 'time' && start.unixMs > Date.now()) {
       throw new Refusal('invalidInput', 'The time to start from lies ahead.', 'Choose a time that has passed.', {
         field: 'start',
@@ -111,11 +119,11 @@ export class TaskService {
     }
   }
 
-  /** What its copies have shown, the newest first. Of a task that came from a file too. */
-  history(id: string): JoinRecord[] {
+  /** What its copies have shown and what gaps were found, the newest first. Of a task that came from a file too. */
+  history(id: string): ProcedureOutput<'tasks.history'> {
     const { store } = this.#options;
     if (!this.#files.has(id)) this.#get(id);
-    return store.joins(id);
+    return { joins: store.joins(id), gaps: store.gaps(id) };
   }
 
   /** The wish is stored when this returns; the task stops after the write in flight. */
@@ -132,12 +140,13 @@ export class TaskService {
   /**
    * Starts it, and starts it anew where it waits for a person: the cause may have been mended.
    * @param mayLoad From now on its copies may load what is not loaded on the source.
+   * @param takeOver Of this start. See `WorkerInput`.
    */
-  resume(id: string, { mayLoad = false }: { readonly mayLoad?: boolean | undefined } = {}): TaskView {
+  resume(id: string, { mayLoad = false, takeOver = false }: ResumeOptions = {}): TaskView {
     const { store } = this.#options;
     const ofFile = this.#files.get(id);
     if (ofFile !== undefined && !mayLoad) {
-      this.#restartFile(id, ofFile);
+      this.#restartFile(id, ofFile, takeOver);
       return this.#fileView(ofFile.file);
     }
     const { start } = this.#get(id);
@@ -151,9 +160,42 @@ export class TaskService {
     }
     if (mayLoad) store.setStart(id, { kind: 'copy', mayLoad });
     store.setDesired(id, 'running');
-    this.#reconcile(id, { isAnew: true });
+    this.#reconcile(id, { isAnew: true, takeOver });
     this.#changed();
     return this.#view(this.#get(id));
+  }
+
+  /** Stored; where the task runs it holds at once. Returns when it does. */
+  async setCopyBudget(id: string, budget: CopyBudget): Promise<TaskView> {
+    const { store, runner } = this.#options;
+    this.#get(id);
+    store.setCopyBudget(id, budget);
+    this.#changed();
+    await runner.host(id)?.setCopyBudget(budget);
+    return this.#view(this.#get(id));
+  }
+
+  /** Stored; holds at once, also of gaps that are there already. */
+  setGapPolicy(id: string, onGap: GapPolicy): TaskView {
+    const { store, runner, connections } = this.#options;
+    const { sourceId } = this.#get(id);
+    if (onGap === 'copy' && connections.asSource(sourceId).milvus === undefined) {
+      throw cannotCopy('onGap', 'let a gap wait for you');
+    }
+    store.setGapPolicy(id, onGap);
+    runner.setGapPolicy(id, onGap);
+    this.#changed();
+    return this.#view(this.#get(id));
+  }
+
+  /** To be given orders, also where it comes from a file. @throws Refusal notFound. */
+  ordered(id: string): OrderedTask {
+    const { connections, runner } = this.#options;
+    const host = runner.host(id);
+    const ofFile = this.#files.get(id)?.file.spec;
+    if (ofFile !== undefined) return { name: id, host, canReadRows: ofFile.source.milvus !== undefined };
+    const { name, sourceId } = this.#get(id);
+    return { name, host, canReadRows: connections.asSource(sourceId).milvus !== undefined };
   }
 
   /** Returns when it has stopped and its checkpoints are gone. The target is not touched. */
@@ -234,12 +276,12 @@ export class TaskService {
   }
 
   /** Brings what runs in line with what is desired, after whatever is under way. */
-  #reconcile(id: string, { isAnew = false } = {}): void {
+  #reconcile(id: string, { isAnew = false, takeOver = false } = {}): void {
     const done = this.#queue(id, async () => {
       const protection = this.#options.store.get(id);
       if (protection === undefined || this.#isClosing) return;
       if (isAnew || protection.desired === 'paused') await this.#stop(id);
-      if (protection.desired === 'running') this.#start(protection);
+      if (protection.desired === 'running') this.#start(protection, takeOver);
       else this.#statuses.pause(id, lastOf(protection));
     });
     // Nobody waits for it: its failure stands in the task's status.
@@ -256,29 +298,30 @@ export class TaskService {
     return done;
   }
 
-  #restartFile(id: string, task: FileTask): void {
+  #restartFile(id: string, task: FileTask, takeOver: boolean): void {
     const done = this.#queue(id, async () => {
       await this.#stop(id);
-      if (!this.#isClosing) this.#startFile(task);
+      if (!this.#isClosing) this.#startFile(task, takeOver);
     });
     done.catch(() => undefined);
   }
 
-  #startFile({ file, onStarted }: FileTask): void {
-    onStarted(this.#run(file.spec));
+  #startFile({ file, onStarted }: FileTask, takeOver = false): void {
+    onStarted(this.#run(file.spec, takeOver));
   }
 
-  #start({ id, sourceId, targetId, start }: StoredProtection): void {
+  #start({ id, sourceId, targetId, start, onGap, copyBudget }: StoredProtection, takeOver: boolean): void {
     const { connections, runner } = this.#options;
     if (runner.host(id) !== undefined) return;
     const source = connections.asSource(sourceId);
     // It began as long ago as there was no other start; a later address of the source's Milvus does not change that.
-    this.#run({ taskId: id, source, target: connections.asTarget(targetId), start: start ?? { kind: 'creation' } });
+    const target = connections.asTarget(targetId);
+    this.#run({ taskId: id, source, target, start: start ?? { kind: 'creation' }, onGap, copyBudget }, takeOver);
   }
 
   /** @throws alreadyExists when it runs. */
-  #run(spec: TaskSpecInput): EngineHost {
-    const host = this.#options.runner.start(spec);
+  #run(spec: TaskSpecInput, takeOver: boolean): EngineHost {
+    const host = this.#options.runner.start(spec, { takeOver });
     this.#statuses.follow(host);
     return host;
   }
@@ -294,7 +337,7 @@ export class TaskService {
   }
 
   #view(protection: StoredProtection): TaskView {
-    const { id, name, sourceId, targetId, desired, start, createdAt, pausedAt } = protection;
+    const { id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt, pausedAt } = protection;
     const status = this.#statuses.get(id) ?? restOf(protection);
     return {
       id,
@@ -304,6 +347,8 @@ export class TaskService {
       desired,
       createdAt,
       ...(start === undefined ? {} : { start }),
+      ...(onGap === undefined ? {} : { onGap }),
+      ...(copyBudget === undefined ? {} : { copyBudget }),
       ...(pausedAt === undefined ? {} : { pausedAt }),
       ...(status === undefined ? {} : { status }),
     };
@@ -319,6 +364,8 @@ export class TaskService {
       targetId: spec.target.milvus.address,
       desired: 'running',
       createdAt: modifiedAt,
+      onGap: spec.onGap,
+      copyBudget: spec.copyBudget,
       ...(spec.start === undefined ? {} : { start: spec.start }),
       ...(status === undefined ? {} : { status }),
     };
@@ -329,6 +376,16 @@ export class TaskService {
     // Views of connections name their users.
     this.#options.connections.changed();
   }
+}
+
+/** @param otherwise What can be done instead. */
+function cannotCopy(field: string, otherwise: string): Refusal {
+  return new Refusal(
+    'invalidInput',
+    "The source's rows cannot be copied: the address of its Milvus is not known.",
+    `Add the address of its Milvus to the source cluster, or ${otherwise}.`,
+    { field },
+  );
 }
 
 const lastOf = ({ lastStatus }: StoredProtection): Status | undefined =>

@@ -14,8 +14,13 @@ const STATUS_INTERVAL_MS = 250;
 
 export type Status = z.output<typeof taskStatusSchema>;
 
+/** A thread speaks four times a second; one that has not for so long may stand still. */
+const FRESH_MS = 2_000;
+
 interface Live {
   status: Status | undefined;
+  /** A thread is to be heard: its silence counts. */
+  isFollowed: boolean;
   readonly throttle: Throttle<Status>;
 }
 
@@ -29,15 +34,19 @@ export class TaskStatuses {
     this.#logger = logger;
   }
 
-  /** The last that was told. */
+  /** The last that was told; of a thread that has gone silent, with its silence added to what grows by the clock. */
   get(id: string): Status | undefined {
-    return this.#live.get(id)?.status;
+    const live = this.#live.get(id);
+    if (live?.status === undefined || !live.isFollowed) return live?.status;
+    const silenceMs = Date.now() - live.status.at;
+    return silenceMs > FRESH_MS ? aged(live.status, silenceMs) : live.status;
   }
 
   /** From now on what the task's thread says is told. */
   follow(host: EngineHost): void {
     const id = host.taskId;
     const live = this.#liveOf(id);
+    live.isFollowed = true;
     host.on('status', (status) => {
       const parsed = taskStatusSchema.safeParse(status);
       if (parsed.success) this.#tell(id, live, parsed.data);
@@ -54,6 +63,7 @@ export class TaskStatuses {
   pause(id: string, last: Status | undefined): void {
     const live = this.#liveOf(id);
     const status = live.status ?? last;
+    live.isFollowed = false;
     if (status === undefined) return;
     live.throttle.reset();
     this.#tell(id, live, atRest(status, 'paused'));
@@ -61,7 +71,10 @@ export class TaskStatuses {
 
   /** What still waits to be told is of a thread that has ended. */
   drop(id: string): void {
-    this.#live.get(id)?.throttle.reset();
+    const live = this.#live.get(id);
+    if (live === undefined) return;
+    live.isFollowed = false;
+    live.throttle.reset();
   }
 
   fail(id: string, thrown: unknown): void {
@@ -78,7 +91,7 @@ export class TaskStatuses {
     const found = this.#live.get(id);
     if (found !== undefined) return found;
     const publish = (status: Status): void => this.#hub.publish('task.status', { id, status });
-    const live: Live = { status: undefined, throttle: new Throttle(STATUS_INTERVAL_MS, publish) };
+    const live: Live = { status: undefined, isFollowed: false, throttle: new Throttle(STATUS_INTERVAL_MS, publish) };
     this.#live.set(id, live);
     return live;
   }
@@ -104,17 +117,44 @@ export function parseStatus(json: string): Status | undefined {
   return taskStatusSchema.safeParse(JSON.parse(json)).data;
 }
 
-/** As it was when it was stopped, and no longer in trouble: what stood in its way is looked at again when it goes on. */
+/** Nothing that was heard so long ago can be called in sync; the age of what is confirmed has grown meanwhile. */
+export function aged(last: Status, silenceMs: number): Status {
+  const { now } = last.lagMs;
+  const older = <T extends { lagMs?: number | undefined }>(one: T): T =>
+    one.lagMs === undefined ? one : { ...one, lagMs: one.lagMs + silenceMs };
+  return {
+    ...last,
+    isInSync: false,
+    lagMs: { ...last.lagMs, ...(now === undefined ? {} : { now: now + silenceMs }) },
+    collections: last.collections.map((collection) => {
+      const { shards } = collection;
+      return { ...older(collection), ...(shards === undefined ? {} : { shards: shards.map(older) }) };
+    }),
+  };
+}
+
+/**
+ * As it was when it was stopped, and no longer in trouble: what stood in its way is looked at again when it goes on. What is
+ * of the moment is taken away; how long the log keeps what is needed stays, by the clock (`keptUntilMs`).
+ */
 export function atRest(last: Status, desired: DesiredState): Status {
   const state = desired === 'paused' ? 'paused' : 'initializing';
   const collections = last.collections.map((collection) => {
     const calm: Status['collections'][number] = { ...collection, state };
     delete calm.trouble;
     delete calm.detail;
+    delete calm.lagMs;
+    delete calm.shards;
     return calm;
   });
-  const status: Status = { ...last, state, collections };
+  const status: Status = { ...last, state, collections, lagMs: { ...last.lagMs } };
+  delete status.lagMs.now;
   delete status.trouble;
+  delete status.isInSync;
+  delete status.source;
+  delete status.stages;
+  const headroom = last.headroom?.map((channel) => ({ ...channel, leftMs: null }));
+  if (headroom !== undefined) status.headroom = headroom;
   return status;
 }
 

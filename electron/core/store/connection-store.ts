@@ -1,6 +1,6 @@
 /** Connections as they are stored: what may be read in clear, and beside it the secrets, sealed. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { storeError } from './database.ts';
+import { storeError } from './store-error.ts';
 import type { SecretBox } from './secret-box.ts';
 
 /** JSON of the parts without their secrets. */
@@ -80,7 +80,7 @@ export class ConnectionStore {
     try {
       return body();
     } catch (error) {
-      throw storeError(`The store could not ${what}`, error);
+      throw storeError(`The store could not ${what}`, error, this.#database);
     }
   }
 }

@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
-import { storeError } from './database.ts';
+import { storeError } from './store-error.ts';
 
 const LOCK_FILE = 'core.lock';
 const HOLDER_FILE = 'core.pid';
@@ -28,7 +28,7 @@ export function lockDataFolder(directory: string): CoreLock {
   } catch (error) {
     if (database?.isOpen === true) database.close();
     if (isBusy(error)) throw inUse(directory, holderFile, error);
-    throw storeError(`The data folder ${directory} cannot be used`, error);
+    throw storeError(`The data folder ${directory} cannot be used`, error, join(directory, LOCK_FILE));
   }
   const held = database;
   const release = (): void => {

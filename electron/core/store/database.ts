@@ -3,9 +3,12 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { damagedError, resultCodeOf, storeError } from './store-error.ts';
 
 /** How long one writer waits for another thread's transaction; they last milliseconds. */
 const BUSY_TIMEOUT_MS = 5_000;
+/** Switching a new file's mode takes another thread a few milliseconds. */
+const LOCKED_PAUSE_MS = 5;
 
 /** Each step takes the store from its index to the next version. Steps are never edited once released. */
 const MIGRATIONS: readonly string[] = [
@@ -100,28 +103,103 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   ALTER TABLE protection ADD COLUMN start TEXT;
   `,
+  // The run that holds the task's lease, and what is known of the target's identity, as JSON.
+  `
+  ALTER TABLE task ADD COLUMN run TEXT;
+  ALTER TABLE task ADD COLUMN marker TEXT;
+  ALTER TABLE collection ADD COLUMN target_create_tick TEXT;
+  ALTER TABLE collection ADD COLUMN doubt TEXT;
+  ALTER TABLE collection ADD COLUMN is_recopy INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE copy_progress ADD COLUMN deleted_row_count TEXT NOT NULL DEFAULT '0';
+  CREATE TABLE copy_load (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    collection_id TEXT NOT NULL,
+    side TEXT NOT NULL CHECK (side IN ('source', 'target')),
+    loaded TEXT NOT NULL,
+    PRIMARY KEY (task_id, collection_id, side)
+  ) STRICT;
+  ALTER TABLE protection ADD COLUMN on_gap TEXT CHECK (on_gap IN ('hold', 'copy'));
+  ALTER TABLE protection ADD COLUMN copy_budget TEXT;
+  CREATE TABLE quarantined (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    record_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    record TEXT NOT NULL,
+    decision TEXT,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (task_id, record_id)
+  ) STRICT;
+  CREATE TABLE gap (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    vchannel TEXT NOT NULL,
+    from_ordinal TEXT NOT NULL,
+    gap TEXT NOT NULL,
+    PRIMARY KEY (task_id, vchannel, from_ordinal)
+  ) STRICT;
+  `,
 ];
 
 /**
  * Opens (and makes, with its folder) the store. Readable by its owner only.
- * @throws storeFailed: cannot be opened or written, is not a store, or was written by a newer version, which is left
- *   untouched.
+ * @throws storeFailed: cannot be opened or written, is not a store, is damaged, or was written by a newer version; such a
+ *   file is left as it is. storeFull: its disk has no room.
  */
 export function openDatabase(file: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const isNew = !existsSync(file);
+    if (!isNew) inspect(file);
     database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
     if (isNew) chmodSync(file, 0o600);
-    assertNotNewer(file, versionOf(database));
+    useWriteAheadLog(database);
     // FULL: an intent must be on disk before the target is called, even if the machine loses power.
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
-    migrate(database);
+    database.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    migrate(file, database);
     return database;
   } catch (error) {
+    const failure = storeError(`The store ${file} cannot be opened`, error, file);
     database?.close();
-    throw storeError(`The store ${file} cannot be opened`, error);
+    throw failure;
+  }
+}
+
+/** A file that is being made, and whose making was cut off, has to be put right by one that may write. */
+const SQLITE_READONLY_ROLLBACK = 776;
+
+/**
+ * Before anything is opened for writing, which alone can change the file: is it a store, whole, and not of a newer version?
+ * Reads all of it: milliseconds for some megabytes.
+ */
+function inspect(file: string): void {
+  using database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  try {
+    assertNotNewer(file, versionOf(database));
+    const found = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+    if (found !== 'ok') throw damagedError(file, new Error(String(found)));
+  } catch (error) {
+    if (resultCodeOf(error) !== SQLITE_READONLY_ROLLBACK) throw error;
+  }
+}
+
+/** Told at once, whatever the timeout, while another connection is switching the file's mode. */
+const SQLITE_BUSY = 5;
+
+/**
+ * The mode stays with the file. Where several threads open a new one at once, all but one of them are refused, without being
+ * waited for; each then finds the mode set, or the file free.
+ */
+function useWriteAheadLog(database: DatabaseSync): void {
+  const until = performance.now() + BUSY_TIMEOUT_MS;
+  for (;;) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (((resultCodeOf(error) ?? 0) & 0xff) !== SQLITE_BUSY || performance.now() > until) throw error;
+      // Opening is synchronous, so is the wait.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCKED_PAUSE_MS);
+    }
   }
 }
 
@@ -138,25 +216,16 @@ function assertNotNewer(file: string, version: number): void {
 }
 
 /** The version is read again under the lock: several threads may open a new store at once. */
-function migrate(database: DatabaseSync): void {
+function migrate(file: string, database: DatabaseSync): void {
   if (versionOf(database) === MIGRATIONS.length) return;
   database.exec('BEGIN IMMEDIATE');
   try {
-    for (const step of MIGRATIONS.slice(versionOf(database))) database.exec(step);
+    const version = versionOf(database);
+    assertNotNewer(file, version);
+    for (const step of MIGRATIONS.slice(version)) database.exec(step);
     database.exec(`PRAGMA user_version = ${MIGRATIONS.length}; COMMIT;`);
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
-}
-
-export function storeError(what: string, error: unknown): ReplicationError {
-  if (error instanceof ReplicationError) return error;
-  const cause = error instanceof Error ? error.message : String(error);
-  return new ReplicationError(
-    'storeFailed',
-    'store',
-    `${what}: ${cause}. Check that its disk has room and that the folder may be written.`,
-    { cause: error },
-  );
 }

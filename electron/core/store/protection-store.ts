@@ -1,9 +1,12 @@
 /** What the operator asked for: which connection is replicated into which, and whether it should run. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { JoinRecord, TaskView } from '../../../shared/contract/procedures.ts';
+import type { GapRecord, JoinRecord, TaskView } from '../../../shared/contract/procedures.ts';
+import { copyBudgetSchema, type CopyBudget } from '../../../shared/model/copy-budget.ts';
+import { gapPolicySchema, type GapPolicy } from '../../../shared/model/gap-policy.ts';
 import { startPointSchema, type StartPoint } from '../../../shared/model/start-point.ts';
-import { joinCertificateSchema } from '../../../shared/model/task-history.ts';
-import { storeError } from './database.ts';
+import { quarantinedRecordSchema, type QuarantinedRecord } from '../../../shared/model/quarantine.ts';
+import { gapSchema, joinCertificateSchema } from '../../../shared/model/task-history.ts';
+import { storeError } from './store-error.ts';
 
 export type DesiredState = TaskView['desired'];
 
@@ -15,6 +18,10 @@ export interface StoredProtection {
   readonly desired: DesiredState;
   /** Where it begins, or began; `undefined` of one that was made before there was a choice. */
   readonly start: StartPoint | undefined;
+  /** Absent: `hold`. */
+  readonly onGap?: GapPolicy | undefined;
+  /** Absent: its copies have no limits. */
+  readonly copyBudget?: CopyBudget | undefined;
   /** Unix ms. */
   readonly createdAt: number;
   readonly pausedAt: number | undefined;
@@ -48,14 +55,14 @@ export class ProtectionStore {
     });
   }
 
-  add({ id, name, sourceId, targetId, desired, start, createdAt }: StoredProtection): void {
+  add({ id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt }: StoredProtection): void {
     this.#guarded('add a protection', () => {
       this.#database
         .prepare(
-          `INSERT INTO protection (id, name, source_id, target_id, desired, start, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO protection (id, name, source_id, target_id, desired, start, on_gap, copy_budget, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
-        .run(id, name, sourceId, targetId, desired, start === undefined ? null : JSON.stringify(start), createdAt);
+        .run(id, name, sourceId, targetId, desired, toJson(start), onGap ?? null, toJson(copyBudget), createdAt);
     });
   }
 
@@ -74,6 +81,18 @@ export class ProtectionStore {
     });
   }
 
+  setGapPolicy(id: string, onGap: GapPolicy): void {
+    this.#guarded('change what a protection does at a gap', () => {
+      this.#database.prepare('UPDATE protection SET on_gap = ? WHERE id = ?').run(onGap, id);
+    });
+  }
+
+  setCopyBudget(id: string, budget: CopyBudget): void {
+    this.#guarded('change the copy budget of a protection', () => {
+      this.#database.prepare('UPDATE protection SET copy_budget = ? WHERE id = ?').run(JSON.stringify(budget), id);
+    });
+  }
+
   setLastStatus(id: string, status: string): void {
     this.#guarded('note a status', () => {
       this.#database.prepare('UPDATE protection SET last_status = ? WHERE id = ?').run(status, id);
@@ -88,6 +107,33 @@ export class ProtectionStore {
         .all(id)
         .map((row) => joinCertificateSchema.parse(JSON.parse(String(row['certificate']))))
         .sort((a, b) => b.joined - a.joined),
+    );
+  }
+
+  /** Changes that the log had removed before they were applied, the newest first; those that a copy has closed since too. */
+  gaps(id: string): GapRecord[] {
+    return this.#guarded("read a protection's gaps", () =>
+      this.#database
+        .prepare('SELECT gap FROM gap WHERE task_id = ?')
+        .all(id)
+        .map((row) => gapSchema.parse(JSON.parse(String(row['gap']))))
+        .sort((a, b) => b.foundAt - a.foundAt),
+    );
+  }
+
+  /** Messages that could not be applied, the newest first; those that were decided on too. */
+  quarantine(id: string): QuarantinedRecord[] {
+    return this.#guarded("read a protection's quarantine", () =>
+      this.#database
+        .prepare('SELECT record, decision FROM quarantined WHERE task_id = ?')
+        .all(id)
+        .map(({ record, decision }) =>
+          quarantinedRecordSchema.parse({
+            ...(JSON.parse(String(record)) as object),
+            ...(decision === null ? {} : { decision: JSON.parse(String(decision)) as unknown }),
+          }),
+        )
+        .sort((a, b) => b.since - a.since),
     );
   }
 
@@ -110,10 +156,12 @@ export class ProtectionStore {
     try {
       return body();
     } catch (error) {
-      throw storeError(`The store could not ${what}`, error);
+      throw storeError(`The store could not ${what}`, error, this.#database);
     }
   }
 }
+
+const toJson = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
 
 function toProtection(row: Record<string, SQLOutputValue>): StoredProtection {
   return {
@@ -123,6 +171,9 @@ function toProtection(row: Record<string, SQLOutputValue>): StoredProtection {
     targetId: String(row['target_id']),
     desired: row['desired'] === 'paused' ? 'paused' : 'running',
     start: row['start'] === null ? undefined : startPointSchema.parse(JSON.parse(String(row['start']))),
+    onGap: row['on_gap'] === null ? undefined : gapPolicySchema.parse(row['on_gap']),
+    copyBudget:
+      row['copy_budget'] === null ? undefined : copyBudgetSchema.parse(JSON.parse(String(row['copy_budget']))),
     createdAt: Number(row['created_at']),
     pausedAt: row['paused_at'] === null ? undefined : Number(row['paused_at']),
     lastStatus: row['last_status'] === null ? undefined : String(row['last_status']),

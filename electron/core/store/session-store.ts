@@ -1,6 +1,6 @@
 /** Browsers that are signed in, known by a digest of their secret only, so that a restart of the core signs nobody out. */
 import type { DatabaseSync } from 'node:sqlite';
-import { storeError } from './database.ts';
+import { storeError } from './store-error.ts';
 
 export interface StoredSession {
   /** Of the session's secret; it cannot be turned back into it. */
@@ -66,7 +66,7 @@ export class SessionStore {
     try {
       return body();
     } catch (error) {
-      throw storeError(`The store could not ${what}`, error);
+      throw storeError(`The store could not ${what}`, error, this.#database);
     }
   }
 }

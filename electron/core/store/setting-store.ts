@@ -1,6 +1,6 @@
 /** Single values of the data folder, by name. */
 import type { DatabaseSync } from 'node:sqlite';
-import { storeError } from './database.ts';
+import { storeError } from './store-error.ts';
 
 /** `keyCheck`: proves that a data key is the one of this folder. `lab`: whether the kept lab should run. */
 export type SettingName = 'keyCheck' | 'lab';
@@ -19,7 +19,7 @@ export class SettingStore {
       const value = this.#database.prepare('SELECT value FROM setting WHERE name = ?').get(name)?.['value'];
       return value === undefined ? undefined : String(value);
     } catch (error) {
-      throw storeError('The store could not read a setting', error);
+      throw storeError('The store could not read a setting', error, this.#database);
     }
   }
 
@@ -31,7 +31,7 @@ export class SettingStore {
         )
         .run(name, value);
     } catch (error) {
-      throw storeError('The store could not write a setting', error);
+      throw storeError('The store could not write a setting', error, this.#database);
     }
   }
 }

@@ -1,5 +1,5 @@
-/** A task's durable state in SQLite. 64-bit values stand as decimal strings. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+/** A task's durable state in SQLite, fenced: see `TaskStore.takeLease`. */
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../shared/model/ids.ts';
 import type { CollectionId, PartitionId, TaskId, VChannel } from '../../../shared/model/ids.ts';
 import {
@@ -8,28 +8,45 @@ import {
   type Checkpoint,
   type MessageOrdinal,
 } from '../../../shared/model/position.ts';
+import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { Gap } from '../../../shared/model/task-history.ts';
 import type {
   CheckpointUpdate,
-  CollectionPhase,
+  CopyDoubt,
   CopyProgress,
   CopyState,
   FirstState,
   JoinCertificate,
+  LoadedForCopy,
+  LoadedPart,
+  RunLease,
   StoredChannel,
   StoredCollection,
+  StoredMarker,
   StoredShard,
   StoredTask,
+  TaskRun,
   TaskStore,
 } from '../../../shared/model/task-state.ts';
-import { asTimeTick, type TimeTick } from '../../../shared/time/time-tick.ts';
-import { storeError } from './database.ts';
-
-type Row = Record<string, SQLOutputValue>;
+import { storeError } from './store-error.ts';
+import {
+  decimal,
+  markerText,
+  text,
+  toCheckpoint,
+  toCollection,
+  toCopyProgress,
+  toMarker,
+  toRun,
+  type Row,
+} from './task-rows.ts';
 
 export class SqliteTaskStore implements TaskStore {
   readonly #database: DatabaseSync;
   readonly #taskId: TaskId;
+  /** The lease that this object holds, or held. */
+  #lease: { readonly epoch: number; readonly run: TaskRun } | undefined;
 
   /** The database stays the caller's, to be closed after the store is no longer used. */
   constructor(database: DatabaseSync, taskId: TaskId) {
@@ -38,7 +55,7 @@ export class SqliteTaskStore implements TaskStore {
   }
 
   load(): StoredTask | undefined {
-    return this.#guarded('read', () => {
+    return this.#guarded('read the task', () => {
       const task = this.#all('SELECT * FROM task WHERE task_id = ?')[0];
       if (task === undefined) return undefined;
       return {
@@ -62,6 +79,8 @@ export class SqliteTaskStore implements TaskStore {
           intent: row['intent'] === null ? undefined : asOrdinal(BigInt(text(row, 'intent'))),
         })),
         writesUntilMs: Number(task['writes_until']),
+        run: toRun(task),
+        marker: toMarker(task),
         databases: this.#all('SELECT * FROM made_database WHERE task_id = ?').map((row) => text(row, 'name')),
         droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
@@ -86,33 +105,52 @@ export class SqliteTaskStore implements TaskStore {
     return epoch;
   }
 
+  takeLease(run: TaskRun): RunLease | undefined {
+    const taken = this.#transaction('take the lease of the task', () => {
+      const before = this.load();
+      if (before === undefined) return undefined;
+      const epoch = before.epoch + 1;
+      this.#openEpoch(epoch);
+      this.#database.prepare('UPDATE task SET run = ? WHERE task_id = ?').run(JSON.stringify(run), this.#taskId);
+      return { task: { ...before, epoch, run }, previousRun: before.run };
+    });
+    if (taken !== undefined) this.#lease = { epoch: taken.task.epoch, run };
+    return taken;
+  }
+
   addChannel(channel: StoredChannel): void {
-    this.#guarded('add a channel', () => this.#insertChannel(channel));
+    this.#write('add a channel', () => this.#insertChannel(channel));
   }
 
   addCollection(collection: StoredCollection): void {
-    this.#guarded('add a collection', () => this.#insertCollection(collection));
+    this.#write('add a collection', () => this.#insertCollection(collection));
   }
 
   addShard(shard: StoredShard): void {
-    this.#guarded('add a shard', () => this.#insertShard(shard));
+    this.#write('add a shard', () => this.#insertShard(shard));
   }
 
-  updateCollection(
-    id: CollectionId,
-    change: { phase: CollectionPhase; targetId?: bigint | undefined; dropTick?: TimeTick | undefined },
-  ): void {
-    this.#transaction('update a collection', () => {
+  updateCollection(id: CollectionId, change: Parameters<TaskStore['updateCollection']>[1]): void {
+    this.#write('update a collection', () => {
       this.#database
         .prepare(
-          `UPDATE collection SET phase = ?, target_id = coalesce(?, target_id), drop_tick = coalesce(?, drop_tick)
+          `UPDATE collection SET phase = ?, target_id = coalesce(?, target_id),
+             target_create_tick = coalesce(?, target_create_tick), drop_tick = coalesce(?, drop_tick)
            WHERE task_id = ? AND collection_id = ?`,
         )
-        .run(change.phase, decimal(change.targetId), decimal(change.dropTick), this.#taskId, id.toString());
+        .run(
+          change.phase,
+          decimal(change.targetId),
+          decimal(change.targetCreateTick),
+          decimal(change.dropTick),
+          this.#taskId,
+          id.toString(),
+        );
       // A dropped collection is never read again: its shards no longer hold back where a channel begins.
       if (change.phase === 'dropped') {
         this.#run('DELETE FROM shard WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run('DELETE FROM copy_progress WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+        this.#run('DELETE FROM copy_load WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run('DELETE FROM dropped_partition WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run("UPDATE collection SET schema = x'' WHERE task_id = ? AND collection_id = ?", [id.toString()]);
       }
@@ -120,16 +158,58 @@ export class SqliteTaskStore implements TaskStore {
   }
 
   setOperationsUntil(id: CollectionId, ordinal: MessageOrdinal): void {
-    this.#guarded('record an operation', () => {
+    this.#write('record an operation', () => {
       this.#database
         .prepare('UPDATE collection SET operations_until = ? WHERE task_id = ? AND collection_id = ?')
         .run(ordinal.toString(), this.#taskId, id.toString());
     });
   }
 
+  beginRecopy(id: CollectionId, phase: 'pending' | 'creating' | 'created'): void {
+    this.#write('begin a copy afresh', () => {
+      for (const table of ['shard', 'copy_progress', 'join_certificate']) {
+        this.#run(`DELETE FROM ${table} WHERE task_id = ? AND collection_id = ?`, [id.toString()]);
+      }
+      this.#database
+        .prepare(
+          `UPDATE collection SET copy = 'due', is_recopy = 1, doubt = NULL, phase = ?1,
+             target_id = CASE ?1 WHEN 'created' THEN target_id END,
+             target_create_tick = CASE ?1 WHEN 'created' THEN target_create_tick END
+           WHERE task_id = ?2 AND collection_id = ?3`,
+        )
+        .run(phase, this.#taskId, id.toString());
+    });
+  }
+
+  loadedForCopy(id: CollectionId): LoadedForCopy {
+    return this.#guarded('read what was loaded', () =>
+      Object.fromEntries(
+        this.#database
+          .prepare('SELECT side, loaded FROM copy_load WHERE task_id = ? AND collection_id = ?')
+          .all(this.#taskId, id.toString())
+          .map((row) => [text(row, 'side'), JSON.parse(text(row, 'loaded')) as LoadedPart]),
+      ),
+    );
+  }
+
+  setLoadedForCopy(id: CollectionId, side: keyof LoadedForCopy, loaded: LoadedPart | undefined): void {
+    this.#write('record what is loaded', () => {
+      if (loaded === undefined) {
+        this.#run('DELETE FROM copy_load WHERE task_id = ? AND collection_id = ? AND side = ?', [id.toString(), side]);
+      } else {
+        this.#run('INSERT OR REPLACE INTO copy_load (task_id, collection_id, side, loaded) VALUES (?, ?, ?, ?)', [
+          id.toString(),
+          side,
+          JSON.stringify(loaded),
+        ]);
+      }
+    });
+  }
+
   beginCopy(id: CollectionId, shards: readonly StoredShard[]): void {
-    this.#transaction('begin a copy', () => {
+    this.#write('begin a copy', () => {
       for (const shard of shards) this.#insertShard(shard);
+      this.#run('UPDATE collection SET doubt = NULL WHERE task_id = ? AND collection_id = ?', [id.toString()]);
       this.#setCopy(id, 'copying');
     });
   }
@@ -144,11 +224,11 @@ export class SqliteTaskStore implements TaskStore {
   }
 
   saveCopyProgress(id: CollectionId, progress: CopyProgress): void {
-    const { partition, confirmedKey, intentKey, isDone, rowCount, doubledRowCount } = progress;
-    this.#guarded('save a copy', () => {
+    const { partition, confirmedKey, intentKey, isDone, rowCount, doubledRowCount, deletedRowCount } = progress;
+    this.#write('save a copy', () => {
       this.#run(
         `INSERT OR REPLACE INTO copy_progress (task_id, collection_id, partition, key_type, confirmed_key, intent_key,
-           is_done, row_count, doubled_row_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           is_done, row_count, doubled_row_count, deleted_row_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         [
           id.toString(),
           partition,
@@ -158,26 +238,28 @@ export class SqliteTaskStore implements TaskStore {
           isDone ? 1 : 0,
           rowCount.toString(),
           doubledRowCount.toString(),
+          deletedRowCount.toString(),
         ],
       );
     });
   }
 
   endCopy(id: CollectionId, ends: ReadonlyMap<VChannel, MessageOrdinal>): void {
-    this.#transaction('end a copy', () => {
+    this.#write('end a copy', () => {
       for (const [vchannel, end] of ends) this.#raiseIntent(vchannel, end);
       this.#setCopy(id, 'copied');
     });
   }
 
   recordJoin(id: CollectionId, certificate: JoinCertificate): void {
-    this.#transaction('record a join', () => {
+    this.#write('record a join', () => {
       this.#run('INSERT OR REPLACE INTO join_certificate (task_id, collection_id, certificate) VALUES (?, ?, ?)', [
         id.toString(),
         JSON.stringify(certificate),
       ]);
       this.#run('DELETE FROM copy_progress WHERE task_id = ? AND collection_id = ?', [id.toString()]);
       this.#setCopy(id, 'joined');
+      this.#run('UPDATE collection SET is_recopy = 0 WHERE task_id = ? AND collection_id = ?', [id.toString()]);
     });
   }
 
@@ -189,15 +271,49 @@ export class SqliteTaskStore implements TaskStore {
     );
   }
 
+  recordGap(gap: Gap): void {
+    this.#write('record a gap', () => {
+      this.#run('INSERT OR IGNORE INTO gap (task_id, vchannel, from_ordinal, gap) VALUES (?, ?, ?, ?)', [
+        gap.vchannel,
+        gap.from.ordinal,
+        JSON.stringify(gap),
+      ]);
+    });
+  }
+
+  gaps(): readonly Gap[] {
+    return this.#guarded('read the history', () =>
+      this.#all('SELECT gap FROM gap WHERE task_id = ? ORDER BY rowid').map(
+        (row) => JSON.parse(text(row, 'gap')) as Gap,
+      ),
+    );
+  }
+
   saveIntents(intents: ReadonlyMap<VChannel, MessageOrdinal>): void {
-    this.#transaction('save intents', () => {
+    this.#write('save intents', () => {
       for (const [vchannel, intent] of intents) this.#raiseIntent(vchannel, intent);
     });
   }
 
   setWritesUntil(unixMs: number): void {
-    this.#guarded('record that it runs', () => {
+    this.#write('record that it runs', () => {
       this.#database.prepare('UPDATE task SET writes_until = ? WHERE task_id = ?').run(unixMs, this.#taskId);
+    });
+  }
+
+  saveMarker(marker: StoredMarker): void {
+    this.#write('record what is known of the target', () => {
+      this.#database.prepare('UPDATE task SET marker = ? WHERE task_id = ?').run(markerText(marker), this.#taskId);
+    });
+  }
+
+  doubtCopies(doubt: CopyDoubt): void {
+    this.#write('record a doubt', () => {
+      this.#database
+        .prepare(
+          "UPDATE collection SET doubt = ? WHERE task_id = ? AND phase IN ('creating', 'created') AND copy <> 'due'",
+        )
+        .run(JSON.stringify(doubt), this.#taskId);
     });
   }
 
@@ -213,20 +329,66 @@ export class SqliteTaskStore implements TaskStore {
       .run(intent.toString(), this.#taskId, vchannel);
   }
 
+  quarantine(): readonly QuarantinedRecord[] {
+    return this.#guarded('read the quarantine', () =>
+      this.#all('SELECT record, decision FROM quarantined WHERE task_id = ? ORDER BY rowid').map((row) => ({
+        ...(JSON.parse(text(row, 'record')) as QuarantinedRecord),
+        ...(row['decision'] === null
+          ? {}
+          : { decision: JSON.parse(text(row, 'decision')) as QuarantinedRecord['decision'] }),
+      })),
+    );
+  }
+
+  addQuarantined(record: QuarantinedRecord, bytes: Uint8Array): void {
+    this.#write('quarantine a message', () => {
+      this.#run(
+        `INSERT INTO quarantined (task_id, record_id, collection_id, record, bytes) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET record = excluded.record, bytes = excluded.bytes WHERE decision IS NULL`,
+        [record.id, record.collectionId, JSON.stringify(record), bytes],
+      );
+    });
+  }
+
+  quarantinedBytes(id: string): Uint8Array | undefined {
+    return this.#guarded('read a quarantined message', () => {
+      const row = this.#database
+        .prepare('SELECT bytes FROM quarantined WHERE task_id = ? AND record_id = ?')
+        .get(this.#taskId, id);
+      return row?.['bytes'] as Uint8Array | undefined;
+    });
+  }
+
+  decideQuarantined(id: string, decision: NonNullable<QuarantinedRecord['decision']>): void {
+    this.#write('record a decision', () => {
+      this.#database
+        .prepare('UPDATE quarantined SET decision = ? WHERE task_id = ? AND record_id = ?')
+        .run(JSON.stringify(decision), this.#taskId, id);
+    });
+  }
+
+  clearQuarantined(id: CollectionId): void {
+    this.#write('clear the quarantine of a collection', () => {
+      this.#run('DELETE FROM quarantined WHERE task_id = ? AND collection_id = ? AND decision IS NULL', [
+        id.toString(),
+      ]);
+    });
+  }
+
   addDatabase(name: string): void {
-    this.#guarded('record a database', () => {
+    this.#write('record a database', () => {
       this.#run('INSERT OR IGNORE INTO made_database (task_id, name) VALUES (?, ?)', [name]);
     });
   }
 
   removeDatabase(name: string): void {
-    this.#guarded('forget a database', () => {
+    this.#write('forget a database', () => {
       this.#run('DELETE FROM made_database WHERE task_id = ? AND name = ?', [name]);
     });
   }
 
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void {
-    this.#guarded('record a dropped partition', () => {
+    this.#write('record a dropped partition', () => {
       this.#run('INSERT OR IGNORE INTO dropped_partition (task_id, collection_id, partition_id) VALUES (?, ?, ?)', [
         collectionId.toString(),
         partitionId.toString(),
@@ -235,7 +397,7 @@ export class SqliteTaskStore implements TaskStore {
   }
 
   saveCheckpoints(epoch: number, update: CheckpointUpdate): void {
-    this.#transaction('save checkpoints', () => {
+    this.#write('save checkpoints', () => {
       const current = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch'] ?? 0);
       if (epoch !== current) {
         throw new ReplicationError(
@@ -252,18 +414,22 @@ export class SqliteTaskStore implements TaskStore {
   }
 
   rewind(update: CheckpointUpdate): number {
-    return this.#transaction('rewind checkpoints', () => {
-      this.#run('UPDATE task SET epoch = epoch + 1 WHERE task_id = ?', []);
-      const epoch = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch']);
-      // What is not moved back goes on in the new epoch from where it is.
-      for (const table of ['shard', 'channel']) {
-        this.#database.prepare(`UPDATE ${table} SET epoch = ? WHERE task_id = ?`).run(epoch, this.#taskId);
-      }
-      for (const [vchannel, checkpoint] of update.shards) this.#write('shard', 'vchannel', vchannel, epoch, checkpoint);
-      for (const [channel, checkpoint] of update.channels)
-        this.#write('channel', 'channel', channel, epoch, checkpoint);
+    const opened = this.#write('rewind checkpoints', () => {
+      const epoch = Number(this.#all('SELECT epoch FROM task WHERE task_id = ?')[0]?.['epoch'] ?? 0) + 1;
+      this.#openEpoch(epoch);
+      for (const [vchannel, checkpoint] of update.shards) this.#put('shard', 'vchannel', vchannel, epoch, checkpoint);
+      for (const [channel, checkpoint] of update.channels) this.#put('channel', 'channel', channel, epoch, checkpoint);
       return epoch;
     });
+    if (this.#lease !== undefined) this.#lease = { ...this.#lease, epoch: opened };
+    return opened;
+  }
+
+  /** What is not moved back goes on in the new epoch from where it is. */
+  #openEpoch(epoch: number): void {
+    for (const table of ['task', 'shard', 'channel']) {
+      this.#database.prepare(`UPDATE ${table} SET epoch = ? WHERE task_id = ?`).run(epoch, this.#taskId);
+    }
   }
 
   #advance(table: 'shard' | 'channel', key: string, name: string, epoch: number, checkpoint: Checkpoint): void {
@@ -286,10 +452,10 @@ export class SqliteTaskStore implements TaskStore {
         },
       );
     }
-    this.#write(table, key, name, epoch, checkpoint);
+    this.#put(table, key, name, epoch, checkpoint);
   }
 
-  #write(table: 'shard' | 'channel', key: string, name: string, epoch: number, checkpoint: Checkpoint): void {
+  #put(table: 'shard' | 'channel', key: string, name: string, epoch: number, checkpoint: Checkpoint): void {
     const { resume, tick } = checkpoint;
     this.#database
       .prepare(
@@ -310,8 +476,9 @@ export class SqliteTaskStore implements TaskStore {
   #insertCollection(collection: StoredCollection): void {
     this.#run(
       `INSERT INTO collection (task_id, collection_id, database, name, create_tick, drop_tick, phase, target_id, schema,
-         shard_count, consistency_level, properties, partition_key_count, vchannels, operations_until, copy)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         shard_count, consistency_level, properties, partition_key_count, vchannels, operations_until, copy,
+         target_create_tick, is_recopy)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       [
         collection.id.toString(),
         collection.database,
@@ -328,6 +495,8 @@ export class SqliteTaskStore implements TaskStore {
         JSON.stringify(collection.vchannels),
         collection.operationsUntil.toString(),
         collection.copy,
+        decimal(collection.targetCreateTick),
+        collection.isRecopy ? 1 : 0,
       ],
     );
   }
@@ -359,6 +528,31 @@ export class SqliteTaskStore implements TaskStore {
     return this.#database.prepare(sql).all(this.#taskId);
   }
 
+  /** A change of the task's state: refused, and undone, when this object's lease is not the task's last one. */
+  #write<T>(what: string, body: () => T): T {
+    return this.#transaction(what, () => {
+      this.#assertLease();
+      return body();
+    });
+  }
+
+  #assertLease(): void {
+    const row = this.#all('SELECT epoch, run FROM task WHERE task_id = ?')[0];
+    if (row === undefined) return;
+    const holder = toRun(row);
+    const isOurs =
+      this.#lease === undefined
+        ? holder === undefined
+        : holder?.id === this.#lease.run.id && Number(row['epoch']) === this.#lease.epoch;
+    if (isOurs) return;
+    throw new ReplicationError(
+      'leaseLost',
+      'store',
+      `Another run of the task ${this.#taskId} has taken it over${holder === undefined ? '' : ` (process ${holder.pid} on ${holder.host}, ${new Date(holder.began).toISOString()})`}. This one ends, and nothing more of it is stored.`,
+      { context: { taskId: this.#taskId, epoch: Number(row['epoch']), ownEpoch: this.#lease?.epoch ?? 0 } },
+    );
+  }
+
   #transaction<T>(what: string, body: () => T): T {
     return this.#guarded(what, () => {
       this.#database.exec('BEGIN IMMEDIATE');
@@ -377,67 +571,7 @@ export class SqliteTaskStore implements TaskStore {
     try {
       return body();
     } catch (error) {
-      throw storeError(`The store could not ${what}`, error);
+      throw storeError(`The store could not ${what}`, error, this.#database);
     }
   }
-}
-
-function decimal(value: bigint | undefined): string | null {
-  return value === undefined ? null : value.toString();
-}
-
-function text(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value !== 'string') {
-    throw new ReplicationError('storeFailed', 'store', `The store is damaged: column ${column} holds no text.`);
-  }
-  return value;
-}
-
-function toCheckpoint(row: Row): Checkpoint {
-  const kind = text(row, 'resume_kind') === 'after' ? 'after' : 'at';
-  const ordinal = asOrdinal(BigInt(text(row, 'resume_ordinal')));
-  return {
-    resume: { kind, ordinal, incarnation: text(row, 'incarnation') },
-    tick: asTimeTick(BigInt(text(row, 'tick'))),
-  };
-}
-
-function toCollection(row: Row): StoredCollection {
-  const schema = row['schema'];
-  if (!(schema instanceof Uint8Array)) {
-    throw new ReplicationError('storeFailed', 'store', 'The store is damaged: a collection has no schema.');
-  }
-  return {
-    id: asCollectionId(BigInt(text(row, 'collection_id'))),
-    database: text(row, 'database'),
-    name: text(row, 'name'),
-    createTick: asTimeTick(BigInt(text(row, 'create_tick'))),
-    dropTick: row['drop_tick'] === null ? undefined : asTimeTick(BigInt(text(row, 'drop_tick'))),
-    phase: text(row, 'phase') as CollectionPhase,
-    targetId: row['target_id'] === null ? undefined : BigInt(text(row, 'target_id')),
-    schema,
-    shardCount: Number(row['shard_count']),
-    consistencyLevel: Number(row['consistency_level']),
-    properties: JSON.parse(text(row, 'properties')) as StoredCollection['properties'],
-    partitionKeyCount: Number(row['partition_key_count']),
-    vchannels: JSON.parse(text(row, 'vchannels')) as VChannel[],
-    operationsUntil: asOrdinal(BigInt(text(row, 'operations_until'))),
-    copy: text(row, 'copy') as CopyState,
-  };
-}
-
-function toCopyProgress(row: Row): CopyProgress {
-  const key = (column: string): bigint | string | undefined => {
-    if (row[column] === null) return undefined;
-    return text(row, 'key_type') === 'int64' ? BigInt(text(row, column)) : text(row, column);
-  };
-  return {
-    partition: text(row, 'partition'),
-    confirmedKey: key('confirmed_key'),
-    intentKey: key('intent_key'),
-    isDone: row['is_done'] === 1,
-    rowCount: BigInt(text(row, 'row_count')),
-    doubledRowCount: BigInt(text(row, 'doubled_row_count')),
-  };
 }

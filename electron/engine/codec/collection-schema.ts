@@ -102,6 +102,19 @@ export function parseCollectionSchema(schema: Uint8Array): CollectionSchema | De
   });
 }
 
+/** The name alone, of a schema that may come without its fields; '' where it cannot be read. */
+export function schemaName(schema: Uint8Array): string {
+  const name = orFailure(() => {
+    const cursor = new WireCursor(schema);
+    while (cursor.next()) {
+      if (cursor.field === SCHEMA_NAME) return cursor.string();
+      cursor.skip();
+    }
+    return '';
+  });
+  return typeof name === 'string' ? name : '';
+}
+
 function readField(cursor: WireCursor): SchemaField {
   const typeParams = new Map<string, string>();
   let id = 0n;

@@ -27,6 +27,10 @@ export const stringField = (field: number, text: string): Uint8Array =>
 export const boolField = (field: number, value: boolean): Uint8Array =>
   Uint8Array.from([...varint(field * 8 + WIRE_VARINT), value ? 1 : 0]);
 
+/** @param value Not negative. */
+export const numberField = (field: number, value: number): Uint8Array =>
+  Uint8Array.from([...varint(field * 8 + WIRE_VARINT), ...varint(value)]);
+
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
   let at = 0;

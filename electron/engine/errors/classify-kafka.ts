@@ -32,6 +32,7 @@ export class KafkaSilence extends Error {
 }
 
 export const OFFSET_OUT_OF_RANGE = 1;
+export const TOPIC_AUTHORIZATION_FAILED = 29;
 
 /** Those with a meaning here. */
 const REFUSALS: Readonly<Partial<Record<number, string>>> = {
@@ -45,7 +46,7 @@ const REFUSALS: Readonly<Partial<Record<number, string>>> = {
   9: 'REPLICA_NOT_AVAILABLE',
   13: 'NETWORK_EXCEPTION',
   17: 'INVALID_TOPIC_EXCEPTION',
-  29: 'TOPIC_AUTHORIZATION_FAILED',
+  [TOPIC_AUTHORIZATION_FAILED]: 'TOPIC_AUTHORIZATION_FAILED',
   31: 'CLUSTER_AUTHORIZATION_FAILED',
   33: 'UNSUPPORTED_SASL_MECHANISM',
   34: 'ILLEGAL_SASL_STATE',

@@ -58,6 +58,12 @@ export const ERROR_POLICY: Readonly<Record<ErrorCode, ErrorPolicy>> = {
     "Enter the source's channel prefix and log address as its milvus.yaml has them.",
   ),
   storeFailed: refused('operator', 'Check the free space and the rights of the data folder, then resume.'),
+  // Whoever makes room need not tell us.
+  storeFull: refused('automatic', 'Make room on the disk of the data folder; it goes on by itself.'),
+  storeOutdated: refused('operator', 'Bring back the newest copy of the data folder, or copy the collections again.'),
+  // Where it began anew by itself, the two would take the task from each other in turn.
+  leaseLost: refused('operator', 'Resume it here only when it no longer runs elsewhere.'),
+  targetInUse: refused('operator', 'Stop the other one, or take the target over if it is no longer needed.'),
   invalidConfig: refused('operator', 'Correct the named setting.'),
   prerequisiteMissing: refused('operator', 'Install what is missing with the command in the message.'),
   downloadFailed: refused('operator', 'Check the network, or give the file by hand.'),
@@ -65,7 +71,9 @@ export const ERROR_POLICY: Readonly<Record<ErrorCode, ErrorPolicy>> = {
 
   positionLost: refused('never', 'Copy the collection afresh: the log no longer holds what has to be read.'),
   sourceChanged: refused('never', 'Point the task at its own source again, or make a new task for this one.'),
-  targetChanged: refused('never', 'Begin a new task, which copies the collection again.'),
+  sourceGone: refused('never', 'Drop its copy on the target when it is no longer needed, then resume.'),
+  targetChanged: refused('never', 'Copy the collection again.'),
+  doubledRows: refused('operator', 'Retry the collection; if it comes again, copy it afresh.'),
   malformedMessage: refused('never', 'Report the message with the version of the source; it is not passed over.'),
   bug: open('never', 'Report this failure with its details.'),
 };
@@ -84,7 +92,11 @@ export const hintFor = (error: ReplicationError): string => ERROR_POLICY[error.c
 
 const HELD: ReadonlySet<string> = new Set<ErrorCode>([
   'sourceChanged',
+  'sourceGone',
   'targetChanged',
+  'targetInUse',
+  'leaseLost',
+  'storeOutdated',
   'positionLost',
   'alreadyExists',
   'notReadable',

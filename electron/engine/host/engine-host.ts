@@ -1,14 +1,26 @@
 /**
  * Runs a task in a worker thread of its own: starts it, hears its status, stops it, and starts it again when the thread
- * dies. An error that the task reports itself is no death: it needs a person, and the host keeps it.
+ * dies. An error that the task reports itself is no death: it needs a person, and the host keeps it. Where time alone can
+ * mend it (a full disk), the host tries again by itself.
  */
 import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
+import { isRetriedAutomatically } from '../errors/policy.ts';
 import { errorDataWithHint } from './error-data.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { FromWorker, ToWorker, WorkerInput } from './task-messages.ts';
+import { OpenOrders } from './open-orders.ts';
+import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
+import type {
+  FromWorker,
+  OrderInput,
+  OrderName,
+  OrderResult,
+  TaskOrder,
+  ToWorker,
+  WorkerInput,
+} from './task-messages.ts';
 
 /** Heap of one task's thread: the status of 500 collections and their schemas fit many times; buffers lie outside it. */
 const WORKER_HEAP_MIB = 512;
@@ -26,13 +38,16 @@ export interface EngineHostEvents {
 }
 
 export class EngineHost extends EventEmitter<EngineHostEvents> {
-  readonly #input: WorkerInput;
+  #input: WorkerInput;
   readonly #logger: Logger;
+  readonly #orders = new OpenOrders();
   readonly #levelRequests = new Map<number, PromiseWithResolvers<void>>();
   #worker: Worker | undefined;
   #exited: Promise<void> = Promise.resolve();
   #status: TaskStatus | undefined;
   #failure: ReplicationError | undefined;
+  /** What ended the last thread and may be mended by now. */
+  #passing: { readonly error: ReplicationError; readonly since: number } | undefined;
   #nextRequest = 1;
   #isStopping = false;
   #restartPauseMs = RESTART_PAUSE_MS_MIN;
@@ -67,6 +82,8 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     });
     this.#worker = worker;
     this.#failure = undefined;
+    // Said once by a person: a thread that follows a dead one must not displace whoever came meanwhile.
+    this.#input = { ...this.#input, takeOver: false };
     worker.on('message', (message: FromWorker) => this.#receive(message));
     worker.on('error', (error: unknown) =>
       this.#logger.error({ taskId: this.taskId, err: error }, "The task's thread failed."),
@@ -75,6 +92,7 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     this.#exited = new Promise((resolve) => {
       worker.once('exit', () => {
         this.#worker = undefined;
+        this.#orders.endAll();
         if (!this.#isStopping && this.#failure === undefined) this.#restartLater(performance.now() - startedAt);
         else this.#rejectLevelRequests();
         resolve();
@@ -113,11 +131,42 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     return answer.promise;
   }
 
+  /** It can be given orders: its thread lives and was not told to stop. */
+  get isRunning(): boolean {
+    return this.#worker !== undefined && !this.#isStopping;
+  }
+
+  /**
+   * Rejects with what the engine refuses it with; notReady: its thread does not live, or ended before it answered;
+   * timeout: no answer in a minute.
+   */
+  async order<N extends OrderName>(name: N, input: OrderInput<N>): Promise<OrderResult<N>> {
+    if (!this.isRunning) {
+      throw new ReplicationError('notReady', 'internal', 'The task does not run just now. Try again in a moment.');
+    }
+    // The compiler cannot follow one name from the order to its input and its result.
+    const order = { name, input } as TaskOrder;
+    return (await this.#orders.ask((request) => this.#send({ kind: 'order', request, order }))) as OrderResult<N>;
+  }
+
+  /** Holds for this thread, if there is one, and for each that follows it. */
+  async setCopyBudget(budget: CopyBudget): Promise<void> {
+    const { spec, ...rest } = this.#input;
+    this.#input = { ...rest, spec: { ...spec, copyBudget: budget } };
+    if (!this.isRunning) return;
+    await this.order('setCopyBudget', { budget }).catch((error: unknown) => {
+      // It ended before it answered; the one that follows begins with the budget.
+      if (!(error instanceof ReplicationError && error.code === 'notReady')) throw error;
+    });
+  }
+
   #receive(message: FromWorker): void {
     switch (message.kind) {
       case 'status':
-        this.#status = message.status;
-        this.emit('status', message.status);
+        // It has got further than the one before it.
+        if (message.status.state !== 'initializing' && message.status.trouble === undefined) this.#passing = undefined;
+        this.#status = asPassing(message.status);
+        this.emit('status', this.#status);
         break;
       case 'level': {
         const answer = this.#levelRequests.get(message.request);
@@ -126,13 +175,23 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
         else answer?.reject(ReplicationError.fromData(message.error));
         break;
       }
+      case 'answer':
+        this.#orders.take(message);
+        break;
       case 'ended':
-        if (message.error !== undefined) {
-          this.#failure = ReplicationError.fromData(message.error);
-          this.emit('failed', this.#failure);
-        }
+        if (message.error !== undefined) this.#end(ReplicationError.fromData(message.error));
         break;
     }
+  }
+
+  #end(error: ReplicationError): void {
+    if (isRetriedAutomatically(error)) {
+      const since = this.#passing?.error.code === error.code ? this.#passing.since : Date.now();
+      this.#passing = { error, since };
+      return;
+    }
+    this.#failure = error;
+    this.emit('failed', error);
   }
 
   #send(message: ToWorker): void {
@@ -149,27 +208,39 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     if (livedMs > STABLE_AFTER_MS) this.#restartPauseMs = RESTART_PAUSE_MS_MIN;
     const pauseMs = this.#restartPauseMs;
     this.#restartPauseMs = Math.min(RESTART_PAUSE_MS_MAX, pauseMs * 2);
-    this.#logger.warn({ taskId: this.taskId, pauseMs }, "The task's thread ended; it is started again.");
-    this.#tellCrash(pauseMs);
+    const cause = this.#passing?.error.message;
+    this.#logger.warn({ taskId: this.taskId, pauseMs, cause }, "The task's thread ended; it is started again.");
+    this.#tellEnd(pauseMs);
     this.#restartTimer = setTimeout(() => this.start(), pauseMs);
   }
 
   /** Until the new thread speaks, the last status of the dead one would claim that all goes on. */
-  #tellCrash(pauseMs: number): void {
+  #tellEnd(pauseMs: number): void {
     if (this.#status === undefined) return;
     const now = Date.now();
-    const { hint, ...error } = errorDataWithHint(
-      new ReplicationError(
-        'bug',
-        'internal',
-        "The task's thread ended unexpectedly. It is started again by itself and goes on at the last checkpoint.",
-      ),
-    );
-    const trouble = { error, hint, since: now, nextTryAt: now + pauseMs };
+    const { error: cause, since } = this.#passing ?? { error: threadDied(), since: now };
+    const { hint, ...error } = errorDataWithHint(cause);
+    const trouble = { error, hint, since, nextTryAt: now + pauseMs };
     this.#status = { ...this.#status, at: now, state: 'blocked', trouble };
     this.emit('status', this.#status);
   }
 }
+
+/** What ends this thread and does not end the task: another one follows. */
+function asPassing(status: TaskStatus): TaskStatus {
+  const isPassing =
+    status.state === 'failed' &&
+    status.trouble !== undefined &&
+    isRetriedAutomatically(ReplicationError.fromData(status.trouble.error));
+  return isPassing ? { ...status, state: 'blocked' } : status;
+}
+
+const threadDied = (): ReplicationError =>
+  new ReplicationError(
+    'bug',
+    'internal',
+    "The task's thread ended unexpectedly. It is started again by itself and goes on at the last checkpoint.",
+  );
 
 const notLevel = (): ReplicationError =>
   new ReplicationError('unknown', 'internal', 'The task was stopped before it was level.');

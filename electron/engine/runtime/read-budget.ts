@@ -42,6 +42,7 @@ export class ReadBudget {
   readonly #waiters = new Set<Waiter>();
   #members = 0;
   #usedBytes = 0;
+  #usedRows = 0;
   /** Admitted and not yet read: counted, so that channels which read at the same time do not spend the same room. */
   #promisedBytes = 0;
   #peakBytes = 0;
@@ -52,6 +53,16 @@ export class ReadBudget {
 
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** Rows that have been read and are not confirmed, those of which only an outline is kept included. */
+  get usedRows(): number {
+    return this.#usedRows;
+  }
+
+  isWaiting(member: BudgetMember): boolean {
+    for (const waiter of this.#waiters) if (waiter.member === member) return true;
+    return false;
   }
 
   get peakBytes(): number {
@@ -67,12 +78,14 @@ export class ReadBudget {
     this.#members -= 1;
   }
 
-  hold(bytes: number): void {
+  hold(bytes: number, rows = 0): void {
+    this.#usedRows += rows;
     this.#usedBytes += bytes;
     if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
   }
 
-  release(bytes: number): void {
+  release(bytes: number, rows = 0): void {
+    this.#usedRows -= rows;
     this.#usedBytes -= bytes;
     this.changed();
   }

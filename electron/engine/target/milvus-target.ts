@@ -2,16 +2,27 @@
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext } from '../../../shared/model/replication-error.ts';
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
+import { asTimeTick } from '../../../shared/time/time-tick.ts';
 import { withoutGeneratedKeys } from '../codec/collection-schema.ts';
 import { silentLogger, type Logger } from '../runtime/logger.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { deleteExpressions } from './delete-expression.ts';
 import { encodeRowsRequest } from './insert-request.ts';
-import { decodeMutation, decodeStatus, type MilvusRawCallName } from '../milvus/milvus-protocol.ts';
+import { decodeMutation, decodeStatus, type MilvusCalls, type MilvusRawCallName } from '../milvus/milvus-protocol.ts';
 import { MilvusRpc } from '../milvus/milvus-rpc.ts';
 import { withoutBase } from './operation-request.ts';
 import { probeTarget } from './probe.ts';
-import type { CollectionSpec, KeysDelete, RowsWrite, Target, TargetCollection, TargetInfo } from './target.ts';
+import type {
+  CollectionIdentity,
+  CollectionProperties,
+  CollectionSpec,
+  KeysDelete,
+  NamedIdentity,
+  RowsWrite,
+  Target,
+  TargetCollection,
+  TargetInfo,
+} from './target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { TARGET_TIMEOUTS, type TargetTimeouts } from './timeouts.ts';
 
@@ -44,6 +55,11 @@ const isMissing = (error: unknown, ...objects: readonly string[]): boolean =>
   error instanceof ReplicationError && error.code === 'notFound' && objects.includes(String(error.context['object']));
 
 const isTaken = (error: unknown): boolean => error instanceof ReplicationError && error.code === 'alreadyExists';
+
+const identityOf = (described: MilvusCalls['DescribeCollection']['response']): CollectionIdentity => ({
+  id: BigInt(described.collectionID),
+  createTick: asTimeTick(BigInt(described.createdTimestamp)),
+});
 
 class MilvusTarget implements Target {
   readonly #rpc: MilvusRpc;
@@ -132,6 +148,39 @@ class MilvusTarget implements Target {
       .collectionNames;
   }
 
+  async collectionIdentities(database: string, signal: AbortSignal): Promise<readonly NamedIdentity[]> {
+    const options = this.#read(signal, { database });
+    try {
+      const found = await this.#rpc.call('ShowCollections', { dbName: database }, options);
+      return found.collectionNames.map((name, index) => ({
+        name,
+        id: BigInt(found.collectionIds[index] ?? 0),
+        createTick: asTimeTick(BigInt(found.createdTimestamps[index] ?? 0)),
+      }));
+    } catch (error) {
+      if (isMissing(error, 'database')) return [];
+      throw error;
+    }
+  }
+
+  async readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined> {
+    try {
+      const found = await this.#rpc.call('DescribeCollection', nameOf(address), this.#read(signal, { ...address }));
+      if (found.aliases.includes(address.collection)) return undefined;
+      return {
+        ...identityOf(found),
+        properties: new Map(found.properties.map(({ key, value }) => [key, value])),
+      };
+    } catch (error) {
+      if (isMissing(error, 'collection', 'database')) return undefined;
+      throw error;
+    }
+  }
+
+  async setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    await this.#rpc.call('AlterCollection', { ...nameOf(address), properties }, this.#read(signal, { ...address }));
+  }
+
   async createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
     const { database, collection } = spec;
     const context = { database, collection };
@@ -178,7 +227,7 @@ class MilvusTarget implements Target {
         this.#rpc.call('GetLoadState', { ...nameOf(address), partitionNames: [] }, options),
       ]);
       return {
-        id: BigInt(described.collectionID),
+        ...identityOf(described),
         origin: described.properties.find(({ key }) => key === ORIGIN_PROPERTY)?.value,
         partitions: partitionNames,
         isLoaded: state === LOAD_STATE_LOADED,

@@ -1,6 +1,7 @@
 /** The target cluster, as the engine sees it: ordinary public calls, each either confirmed or failed with a class. */
 import type { FieldSlice, PrimaryKeys } from '../codec/records.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 
 export interface RowsWrite extends CollectionAddress {
@@ -29,8 +30,22 @@ export interface CollectionSpec extends CollectionAddress {
   readonly origin: string;
 }
 
-export interface TargetCollection {
+/** Which collection it is: a later one of the same name has another id, and was made later. */
+export interface CollectionIdentity {
   readonly id: bigint;
+  /** By the target's own time. */
+  readonly createTick: TimeTick;
+}
+
+export interface NamedIdentity extends CollectionIdentity {
+  readonly name: string;
+}
+
+export interface CollectionProperties extends CollectionIdentity {
+  readonly properties: ReadonlyMap<string, string>;
+}
+
+export interface TargetCollection extends CollectionIdentity {
   /** `undefined`: Lifeline did not make it. */
   readonly origin: string | undefined;
   readonly partitions: readonly string[];
@@ -60,6 +75,11 @@ export interface Target {
   dropDatabase(name: string, signal: AbortSignal): Promise<void>;
   listDatabases(signal: AbortSignal): Promise<readonly string[]>;
   listCollections(database: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** All of a database, in one call; none where there is no such database. */
+  collectionIdentities(database: string, signal: AbortSignal): Promise<readonly NamedIdentity[]>;
+  readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined>;
+  /** Sets those that are named; the others stay. @throws notFound; unsupported by some servers. */
+  setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
   /** @throws alreadyExists. */
   createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void>;
   describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined>;

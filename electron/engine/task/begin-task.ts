@@ -21,6 +21,7 @@ import { decodeRecord } from '../codec/decode.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
+import { StartPositions } from './start-positions.ts';
 
 export async function readSourceIdentity(
   catalog: Catalog,
@@ -59,18 +60,27 @@ export async function firstState(
   const channels: StoredChannel[] = await Promise.all(
     dataChannels.map(async (channel) => newsFromEnd(channel, await wal.bounds(channel))),
   );
+  const positions = start.kind === 'positions' ? new StartPositions(start.positions, wal) : undefined;
   const operationChannel = await wal.operationChannel();
   if (operationChannel !== undefined) {
     const bounds = await wal.bounds(operationChannel);
+    const given = await positions?.channel(operationChannel);
     // What the collections are by now, a copy reads from the source; earlier operations are part of it.
     const isHistory = start.kind === 'creation' || start.kind === 'oldest';
-    channels.push(isHistory ? newsFromBeginning(operationChannel, bounds) : newsFromEnd(operationChannel, bounds));
+    channels.push(
+      given ?? (isHistory ? newsFromBeginning(operationChannel, bounds) : newsFromEnd(operationChannel, bounds)),
+    );
   }
   const incarnations = new Map(channels.map((channel) => [channel.channel, channel.checkpoint.resume.incarnation]));
 
   const collections: StoredCollection[] = [];
   const shards: StoredShard[] = [];
-  for (const collection of (await catalog.snapshot()).collections) {
+  const found = (await catalog.snapshot()).collections;
+  positions?.assertComplete(
+    found,
+    channels.map(({ channel }) => channel),
+  );
+  for (const collection of found) {
     assertInLog(collection, incarnations);
     if (start.kind === 'copy') {
       // Its shards come with the copy's beginning.
@@ -80,6 +90,8 @@ export async function firstState(
     collections.push(toStoredCollection(collection));
     if (start.kind === 'creation') {
       shards.push(...shardsFromCreation(collection, wal, (channel) => incarnations.get(channel)));
+    } else if (start.kind === 'positions') {
+      shards.push(...((await positions?.shardsOf(collection)) ?? []));
     } else {
       shards.push(...(await shardsFrom(collection, wal, start)));
     }
@@ -142,6 +154,7 @@ export function toStoredCollection(collection: CatalogCollection): StoredCollect
     vchannels: collection.startPositions.map((position) => asVChannel(position.vchannel)),
     operationsUntil: ORDINAL_NONE,
     copy: 'none',
+    isRecopy: false,
   };
 }
 
@@ -174,7 +187,7 @@ const DISORDER_MS = 10_000;
 function shardsFrom(
   collection: CatalogCollection,
   wal: Wal,
-  start: Exclude<StartPoint, { kind: 'copy' | 'creation' }>,
+  start: Exclude<StartPoint, { kind: 'copy' | 'creation' | 'positions' }>,
 ): Promise<StoredShard[]> {
   return Promise.all(
     collection.startPositions.map(async ({ vchannel, pchannel }): Promise<StoredShard> => {

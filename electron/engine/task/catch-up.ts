@@ -13,6 +13,8 @@ export interface CatchUpParts {
   /** The follower's context; its births and its own checkpoint are not this reader's business. */
   readonly context: FollowerContext;
   readonly lane: ShardLane;
+  /** Ends the reading apart: the shard's collection has stopped. */
+  readonly signal: AbortSignal;
   /** The follower of the shard's channel. */
   readonly main: ChannelFollower;
   /** Who follows the shard from now on. */
@@ -20,13 +22,14 @@ export interface CatchUpParts {
 }
 
 /** Resolves when the shard has changed over, or has ended. Rejects as its reader does. */
-export async function catchUp({ context, lane, main, followed }: CatchUpParts): Promise<void> {
+export async function catchUp({ context, lane, signal, main, followed }: CatchUpParts): Promise<void> {
   const { confirmed, vchannel } = lane;
   const done = new AbortController();
   const changeOver = (side: ChannelFollower): void => {
     if (done.signal.aborted || !side.isLevelWith(main)) return;
     side.handOver(vchannel, main);
-    followed(main);
+    // One that was dropped meanwhile is nobody's.
+    if (lane.activity !== 'stopped') followed(main);
     done.abort(new Error('The shard has changed over.'));
   };
   if (!main.hasReadPast(confirmed.resume)) {
@@ -37,7 +40,7 @@ export async function catchUp({ context, lane, main, followed }: CatchUpParts): 
   const side = new ChannelFollower(
     {
       ...context,
-      signal: AbortSignal.any([context.signal, done.signal]),
+      signal: AbortSignal.any([context.signal, signal, done.signal]),
       collectionBorn: () => Promise.resolve(),
       channelConfirmed: () => undefined,
       messageRead: () => undefined,

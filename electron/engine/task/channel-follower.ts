@@ -66,6 +66,11 @@ export class ChannelFollower implements BudgetMember {
     this.#assembler = new TickAssembler(stored.checkpoint.resume.incarnation);
   }
 
+  /** Where reading begins, or goes on. */
+  get start(): ResumePoint {
+    return this.#start;
+  }
+
   get incarnation(): string {
     return this.#start.incarnation;
   }
@@ -88,6 +93,8 @@ export class ChannelFollower implements BudgetMember {
     if (lane === undefined) return;
     this.#lanes.delete(vchannel);
     other.#lanes.set(vchannel, lane);
+    // The other one's reading may have begun behind the tick at which the shard stands.
+    if (this.#lastTickOrdinal > other.#lastTickOrdinal) other.#lastTickOrdinal = this.#lastTickOrdinal;
     other.#assembler.attach(vchannel, this.#assembler.detach(vchannel), asOrdinal(this.#lastOrdinal + 1n));
     other.#conditions.changed();
   }
@@ -97,9 +104,19 @@ export class ChannelFollower implements BudgetMember {
     return other.#isRunning && this.#lastOrdinal >= other.#lastOrdinal;
   }
 
-  removeLane(vchannel: VChannel): void {
-    if (!this.#lanes.delete(vchannel)) return;
-    for (const entry of this.#assembler.leave(vchannel)) this.#context.release(entry);
+  hasLane(vchannel: VChannel): boolean {
+    return this.#lanes.has(vchannel);
+  }
+
+  get hasLanes(): boolean {
+    return this.#lanes.size > 0;
+  }
+
+  removeLane(lane: ShardLane): void {
+    // A later lane of the shard may be in its place by now.
+    if (this.#lanes.get(lane.vchannel) !== lane) return;
+    this.#lanes.delete(lane.vchannel);
+    for (const entry of this.#assembler.leave(lane.vchannel)) this.#context.release(entry);
   }
 
   readTick(): TimeTick {
@@ -209,9 +226,8 @@ export class ChannelFollower implements BudgetMember {
     if (outlineOnly) {
       entry.content = undefined;
       entry.heldBytes = 0;
-    } else {
-      this.#context.budget.hold(entry.heldBytes);
     }
+    this.#context.budget.hold(entry.heldBytes, entry.rowCount);
   }
 
   /** Data messages name their shard; the others are for every shard of their collection on this channel. */
@@ -229,7 +245,8 @@ export class ChannelFollower implements BudgetMember {
     for (const batch of batches) this.#lanes.get(batch.vchannel)?.enqueue(batch);
     if (tick <= this.#newsTick || ordinal <= this.#newsFrom) return;
     this.#newsTick = tick;
-    this.#context.channelConfirmed(this.channel, { kind: 'at', ordinal, incarnation: this.incarnation }, tick);
+    // Nothing of the channel's own stands before its tick: the tick itself may be removed from the log.
+    this.#context.channelConfirmed(this.channel, { kind: 'after', ordinal, incarnation: this.incarnation }, tick);
   }
 
   #malformed(message: WalMessage, what: string, offset: number): ReplicationError {

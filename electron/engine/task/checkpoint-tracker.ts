@@ -8,7 +8,7 @@ const STORE_INTERVAL_MS = 500;
 
 export class CheckpointTracker {
   readonly #store: TaskStore;
-  readonly #epoch: number;
+  #epoch: number;
   readonly #failed: (error: unknown) => void;
   readonly #shards = new Map<VChannel, Checkpoint>();
   readonly #channels = new Map<PChannel, Checkpoint>();
@@ -20,6 +20,11 @@ export class CheckpointTracker {
     this.#store = store;
     this.#epoch = epoch;
     this.#failed = failed;
+  }
+
+  /** A new epoch was opened in the store: what was confirmed before has been stored. */
+  epochOpened(epoch: number): void {
+    this.#epoch = epoch;
   }
 
   confirmShard(vchannel: VChannel, checkpoint: Checkpoint): void {

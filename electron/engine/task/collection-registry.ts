@@ -1,13 +1,17 @@
 /** The collections of a task that are alive or still to be dropped, by identity and by the name that they bore at a time. */
-import type { CollectionId } from '../../../shared/model/ids.ts';
+import type { CollectionId, VChannel } from '../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import { Conditions } from '../runtime/waiting.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 
 export class CollectionRegistry {
   readonly #byId = new Map<CollectionId, CollectionReplica>();
+  readonly #conditions = new Conditions();
 
+  /** Takes the place of one with the same identity, which has stopped. */
   add(replica: CollectionReplica): void {
     this.#byId.set(replica.id, replica);
+    this.#conditions.changed();
   }
 
   get(id: CollectionId): CollectionReplica | undefined {
@@ -16,6 +20,17 @@ export class CollectionRegistry {
 
   remove(replica: CollectionReplica): void {
     this.#byId.delete(replica.id);
+    this.#conditions.changed();
+  }
+
+  /** Resolves when another has taken the replica's place, or it is gone for good. */
+  whenReplaced(replica: CollectionReplica, signal: AbortSignal): Promise<void> {
+    return this.#conditions.until(() => this.#byId.get(replica.id) !== replica, signal);
+  }
+
+  ofShard(vchannel: VChannel): CollectionReplica | undefined {
+    for (const replica of this.#byId.values()) if (replica.vchannels.includes(vchannel)) return replica;
+    return undefined;
   }
 
   all(): Iterable<CollectionReplica> {

@@ -7,7 +7,7 @@
  */
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
 import type { CopyState, StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
-import type { CollectionStatus, CopyStatus, Trouble } from '../../../shared/model/task-status.ts';
+import type { CollectionStatus, CopyStatus, ShardStatus, Trouble } from '../../../shared/model/task-status.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import {
   asTimeTick,
@@ -23,24 +23,36 @@ import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
 import { Conditions, orAborted, type SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
+import type { KeySource } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { WatchedCopy } from './changed-copies.ts';
 import { CollectionOperations, type OperationPlace } from './collection-operations.ts';
 import { CollectionWriter, type OnTarget } from './collection-writer.ts';
+import { checkDoubtful } from './doubt-check.ts';
+import type { DoubtfulKeys } from './doubtful-keys.ts';
 import { EntryApplier } from './entry-applier.ts';
 import type { LogEntry } from './log-entry.ts';
 import type { IntentMarks } from './intent-marks.ts';
+import type { OpenDefinitions } from './open-definitions.ts';
+import type { ShardEntry } from './quarantine.ts';
 import { ShardBarriers } from './shard-barrier.ts';
 import type { LaneOwner, ShardLane } from './shard-lane.ts';
 import { TargetCopy } from './target-copy.ts';
 import type { WriteLease } from './write-lease.ts';
+import type { WriteSlots } from './write-slots.ts';
 
 export interface ReplicaContext {
   readonly target: Target;
+  readonly targetRows: KeySource | undefined;
   readonly store: TaskStore;
   readonly clock: Clock;
   readonly lease: WriteLease;
+  readonly slots: WriteSlots;
   readonly intents: IntentMarks;
+  readonly openDefinitions: OpenDefinitions;
+  /** Resolves when the target may be written to: no other engine has taken it over. Right before each call. */
+  readonly whenMayWrite: (signal: AbortSignal) => Promise<void>;
   /** Ends every wait, and every repetition. */
   readonly signal: AbortSignal;
   /** Ends calls that are under way: later than `signal`, since a write that was cut off may still happen. */
@@ -55,13 +67,17 @@ export interface ReplicaContext {
   databaseLane(database: string): SerialLane;
   /** Makes it where it is missing. */
   ensureDatabase(database: string): Promise<void>;
+  /** A person has decided that it is left out. */
+  isSkipped(lane: ShardLane, entry: LogEntry): boolean;
+  /** The target will never take it as it is. Resolves when that is recorded. */
+  refused(replica: CollectionReplica, message: ShardEntry, error: ReplicationError): Promise<void>;
   /** The entry's content; read again from the broker where it was let go. */
   contentOf(lane: ShardLane, entry: LogEntry): Promise<WalRecord>;
   release(entry: LogEntry): void;
   laneChanged(lane: ShardLane): void;
   laneConfirmed(lane: ShardLane): void;
   /** A call on the target was confirmed. */
-  called(name: string): void;
+  readonly called: (name: string) => void;
   /** Rows that the source stamped with `tick` were confirmed. */
   rowsConfirmed(tick: TimeTick): void;
   /** The collection is on the target, or a partition of it is gone: the catalogue may hold partitions to be made. */
@@ -70,10 +86,19 @@ export interface ReplicaContext {
   joinDue(replica: CollectionReplica): void;
   /** Its copy is gone for good. */
   dropped(replica: CollectionReplica): void;
+  /** A shard cannot go on: its collection is to stop. */
+  laneFailed(replica: CollectionReplica, lane: ShardLane, error: unknown): void;
   /** The collection stops; the others go on. */
   failed(replica: CollectionReplica, error: ReplicationError): void;
-  notice(text: string): void;
+  readonly notice: (text: string) => void;
 }
+
+const WAITS_FOR: Readonly<Record<ShardLane['activity'], ShardStatus['waitsFor']>> = {
+  idle: undefined,
+  working: 'target',
+  waiting: 'shards',
+  stopped: undefined,
+};
 
 export class CollectionReplica implements LaneOwner {
   readonly id: CollectionId;
@@ -81,6 +106,8 @@ export class CollectionReplica implements LaneOwner {
   readonly createTick: TimeTick;
   readonly vchannels: readonly VChannel[];
   readonly schema: CollectionSchema;
+  /** Its copy was filled when the copy of its rows began. */
+  readonly isRecopy: boolean;
   readonly #context: ReplicaContext;
   readonly #targetCopy: TargetCopy;
   readonly #operations: CollectionOperations;
@@ -93,6 +120,12 @@ export class CollectionReplica implements LaneOwner {
   readonly #signal: AbortSignal;
   #trouble: Trouble | undefined;
   #hasFailed = false;
+  #isDetached = false;
+  #successor: CollectionReplica | undefined;
+  #stoppedBy: CollectionId | undefined;
+  /** Calls of its own that are under way. */
+  readonly #calls = new Set<Promise<unknown>>();
+  readonly #storedTicks = new Map<VChannel, TimeTick>();
   #copy: CopyState;
   /** What the copy says of itself. */
   copyStatus: CopyStatus | undefined;
@@ -112,17 +145,21 @@ export class CollectionReplica implements LaneOwner {
     this.createTick = stored.createTick;
     this.vchannels = stored.vchannels;
     this.schema = schema;
+    this.isRecopy = stored.isRecopy;
     this.#copy = stored.copy;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
     this.#barriers = new ShardBarriers(stored.vchannels, (vchannel) => this.#progressOf(vchannel));
-    const onTarget: OnTarget = (name, call) => this.onTarget(name, call);
+    const onTarget: OnTarget = (name, call, object) => this.onTarget(name, call, object);
     this.#writer = new CollectionWriter({
       ...context,
       address: this.address,
       schema,
       onTarget,
       signal: this.#signal,
-      confirmed: (tick) => context.rowsConfirmed(tick),
+      confirmed: (tick) => {
+        // How late a replayed row is says nothing.
+        if (this.#copy !== 'copied') context.rowsConfirmed(tick);
+      },
     });
     this.#operations = new CollectionOperations(stored.id, stored.operationsUntil, {
       store: context.store,
@@ -146,6 +183,7 @@ export class CollectionReplica implements LaneOwner {
       writer: this.#writer,
       barriers: this.#barriers,
       whenReady: (lane) => this.#whenReady(lane),
+      refused: (message, error) => context.refused(this, message, error),
     });
   }
 
@@ -162,8 +200,14 @@ export class CollectionReplica implements LaneOwner {
     return this.#targetCopy.isEnding;
   }
 
+  /** It has stopped: for a reason that is shown, or to be taken up again by another in its place. */
   get hasFailed(): boolean {
-    return this.#hasFailed;
+    return this.#hasFailed || this.#isDetached;
+  }
+
+  /** The earlier collection of the same name whose copy is in its way. */
+  get stoppedBy(): CollectionId | undefined {
+    return this.#stoppedBy;
   }
 
   get copy(): CopyState {
@@ -183,7 +227,7 @@ export class CollectionReplica implements LaneOwner {
 
   /** Resolves when it follows the log, for good or till its end; or has failed. */
   async whenJoined(signal: AbortSignal): Promise<void> {
-    const isSettled = () => this.#copy === 'none' || this.#copy === 'joined' || this.isDropped || this.#hasFailed;
+    const isSettled = () => this.#copy === 'none' || this.#copy === 'joined' || this.isDropped || this.hasFailed;
     await this.#conditions.until(isSettled, signal);
   }
 
@@ -194,6 +238,13 @@ export class CollectionReplica implements LaneOwner {
     const joined = this.#context.store.joins().find(({ collectionId }) => collectionId === this.id.toString());
     const ticks = joined?.shards.map(({ joinedTick }) => BigInt(joinedTick)) ?? [];
     return asTimeTick(ticks.reduce((latest, tick) => (tick > latest ? tick : latest), 0n));
+  }
+
+  /** Its copy on the target, where there is one that must stay as it is. */
+  watchedCopy(): WatchedCopy | undefined {
+    const { targetId, targetCreateTick, phase } = this.#targetCopy;
+    if (phase !== 'created' || targetId === undefined || this.hasFailed) return undefined;
+    return { id: this.id, address: this.address, targetId, targetCreateTick };
   }
 
   get writer(): CollectionWriter {
@@ -222,7 +273,9 @@ export class CollectionReplica implements LaneOwner {
   /** Takes up what a crash may have left half done. Collections that were never begun wait for their first record. */
   resume(): void {
     const { phase } = this.#targetCopy;
-    if (phase === 'dropping') this.#guard(this.#targetCopy.finishDrop());
+    if (phase === 'dropping') this.#guard(this.#targetCopy.repeatDrop());
+    // Whether a filled copy is to be made ready at all, its copy finds out.
+    if (this.isRecopy && this.isBeingCopied) return;
     if (phase === 'created' || phase === 'creating') this.#guard(this.ensureReady());
   }
 
@@ -233,6 +286,11 @@ export class CollectionReplica implements LaneOwner {
 
   ensurePartition(name: string): Promise<void> {
     return this.#targetCopy.ensurePartition(name);
+  }
+
+  /** @see TargetCopy */
+  dropPartitionsBut(list: () => Promise<ReadonlySet<string> | undefined>): Promise<void> {
+    return this.#targetCopy.dropPartitionsBut(list);
   }
 
   /** Partitions that the catalogue shows. A failure is the collection's own. */
@@ -246,8 +304,10 @@ export class CollectionReplica implements LaneOwner {
 
   /** Resolves when the copy has been dropped for good. Rejects when the collection has failed, so that it never will be. */
   async whenDropped(signal: AbortSignal): Promise<void> {
-    await this.#conditions.until(() => this.isDropped || this.#hasFailed, signal);
-    if (this.#hasFailed) throw this.#inTheWay();
+    const isSettled = () => this.isDropped || this.#hasFailed || this.#successor !== undefined;
+    await this.#conditions.until(isSettled, signal);
+    if (this.#successor !== undefined) await this.#successor.whenDropped(signal);
+    else if (this.#hasFailed) throw this.#inTheWay();
   }
 
   /** Runs an operation of the operation channel in its place. @see CollectionOperations */
@@ -258,6 +318,23 @@ export class CollectionReplica implements LaneOwner {
       this.fail(error);
       throw error;
     }
+  }
+
+  /** Ends all that is done for it, to be taken up again by another in its place. */
+  detach(): void {
+    this.#isDetached = true;
+    this.#halt(new Error('The collection is taken up again.'));
+  }
+
+  /** Resolves when no call of its own is under way. After it has stopped. */
+  async whenQuiet(): Promise<void> {
+    while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
+  }
+
+  /** Whoever waits for this one waits for the other. */
+  replacedBy(successor: CollectionReplica): void {
+    this.#successor = successor;
+    this.#conditions.changed();
   }
 
   applyEntries(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
@@ -293,12 +370,20 @@ export class CollectionReplica implements LaneOwner {
     if (this.#copy === 'copied') this.#context.joinDue(this);
   }
 
+  checkDoubtful(keys: DoubtfulKeys): Promise<void> {
+    const { targetRows, notice } = this.#context;
+    return checkDoubtful(
+      { targetRows, notice, address: this.address, schema: this.schema, onTarget: (...args) => this.onTarget(...args) },
+      keys,
+    );
+  }
+
   laneConfirmed(lane: ShardLane): void {
     this.#context.laneConfirmed(lane);
   }
 
-  laneFailed(_lane: ShardLane, error: unknown): void {
-    this.fail(error);
+  laneFailed(lane: ShardLane, error: unknown): void {
+    this.#context.laneFailed(this, lane, error);
   }
 
   release(entry: LogEntry): void {
@@ -307,21 +392,24 @@ export class CollectionReplica implements LaneOwner {
 
   /** The collection stops at its last checkpoint, its memory is let go, and the reason is shown. */
   fail(thrown: unknown): void {
-    if (this.#context.signal.aborted || this.#hasFailed) return;
+    if (this.#context.signal.aborted || this.hasFailed) return;
     const error = toReplicationError(thrown);
     this.#hasFailed = true;
     this.#trouble = { error: error.toData(), hint: hintFor(error), since: this.#context.clock.now() };
-    for (const lane of this.#lanes.values()) lane.stop();
-    this.#stop.abort(error);
-    this.#conditions.changed();
+    if (thrown instanceof InTheWay) this.#stoppedBy = thrown.collectionId;
+    this.#halt(error);
     this.#context.failed(this, error);
+  }
+
+  #halt(reason: Error): void {
+    for (const lane of this.#lanes.values()) lane.stop();
+    this.#stop.abort(reason);
+    this.#conditions.changed();
   }
 
   status(): CollectionStatus {
     const awaited = this.#barriers.awaited();
-    const confirmed = this.vchannels.map((vchannel) =>
-      timeTickToMs(this.#lanes.get(vchannel)?.confirmed.tick ?? TIME_TICK_ZERO),
-    );
+    const shards = this.vchannels.map((vchannel) => this.#shardStatus(vchannel));
     return {
       id: this.id.toString(),
       database: this.address.database,
@@ -331,9 +419,25 @@ export class CollectionReplica implements LaneOwner {
       ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
       ...(this.copyStatus === undefined ? {} : { copy: this.copyStatus }),
       ...this.#writer.counters,
-      confirmedMs: Math.min(...confirmed),
+      confirmedMs: Math.min(...shards.map(({ confirmedMs }) => confirmedMs)),
+      shards,
       shardCount: this.vchannels.length,
     };
+  }
+
+  #shardStatus(vchannel: VChannel): ShardStatus {
+    const lane = this.#lanes.get(vchannel);
+    const waitsFor = lane === undefined ? undefined : WAITS_FOR[lane.activity];
+    return {
+      vchannel,
+      confirmedMs: timeTickToMs(lane?.confirmed.tick ?? this.#storedTicks.get(vchannel) ?? TIME_TICK_ZERO),
+      ...(waitsFor === undefined ? {} : { waitsFor }),
+    };
+  }
+
+  /** Where its shards stood when it was taken up. */
+  takenUpAt(vchannel: VChannel, tick: TimeTick): void {
+    this.#storedTicks.set(vchannel, tick);
   }
 
   #state(): CollectionStatus['state'] {
@@ -344,15 +448,30 @@ export class CollectionReplica implements LaneOwner {
     return this.#targetCopy.isReady && this.#copy !== 'due' ? 'following' : 'initializing';
   }
 
-  /** Repeats a call after the policy, and shows what it is blocked by. */
+  /**
+   * Repeats a call after the policy, and shows what it is blocked by. `object`: what a definition is about, where it is not
+   * the collection.
+   */
   onTarget<T>(
     name: string,
     call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
+    object = `${this.address.database}/${this.address.collection}`,
   ): Promise<T> {
-    const { clock } = this.#context;
-    return retrying((previous) => this.#context.tracked(call(this.#context.callSignal, previous)), this.#signal, {
+    const { clock, openDefinitions, callSignal, called, whenMayWrite } = this.#context;
+    const attempt = async (previous: ReplicationError | undefined): Promise<T> => {
+      await openDefinitions.whenSettled(object, name, this.#signal);
+      await whenMayWrite(this.#signal);
+      const sentMs = clock.now();
+      try {
+        return await this.#tracked(call(callSignal, previous));
+      } catch (error) {
+        openDefinitions.failed(object, name, toReplicationError(error), sentMs);
+        throw error;
+      }
+    };
+    return retrying(attempt, this.#signal, {
       blocked: (error, pauseMs) => {
-        if (this.#hasFailed) return;
+        if (this.hasFailed) return;
         const since = this.#trouble?.since ?? clock.now();
         this.#trouble = { error: error.toData(), hint: hintFor(error), since, nextTryAt: clock.now() + pauseMs };
       },
@@ -361,9 +480,16 @@ export class CollectionReplica implements LaneOwner {
         if (!this.#hasFailed) this.#trouble = undefined;
       },
     }).then((result) => {
-      this.#context.called(name);
+      called(name);
       return result;
     });
+  }
+
+  #tracked<T>(call: Promise<T>): Promise<T> {
+    const settled = call.catch(() => undefined);
+    this.#calls.add(settled);
+    void settled.finally(() => this.#calls.delete(settled));
+    return this.#context.tracked(call);
   }
 
   #guard(work: Promise<void>): void {
@@ -375,12 +501,20 @@ export class CollectionReplica implements LaneOwner {
   }
 
   #inTheWay(): ReplicationError {
-    const { database, collection } = this.address;
-    return new ReplicationError(
+    return new InTheWay(this.id, this.address);
+  }
+}
+
+class InTheWay extends ReplicationError {
+  readonly collectionId: CollectionId;
+
+  constructor(id: CollectionId, { database, collection }: CollectionAddress) {
+    super(
       'alreadyExists',
       'target',
-      `An earlier collection ${database}.${collection} has stopped, and its copy is still on the target. Mend what stopped it, then resume.`,
+      `An earlier collection ${database}.${collection} has stopped, and its copy is still on the target. Mend what stopped it, then retry it: this one goes on by itself.`,
       { context: { database, collection } },
     );
+    this.collectionId = id;
   }
 }

@@ -1,21 +1,29 @@
-/** Writes one collection's rows to the target: the data messages of one timestamp at a time, each confirmed or thrown. */
+/** Writes one collection's rows to the target: what a message asks for becomes a call, and is confirmed or thrown. */
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import { timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
 import { readKeyColumn } from '../codec/primary-keys.ts';
 import type { DeleteRecord, FieldSlice, InsertRecord, PrimaryKeys } from '../codec/records.ts';
-import { outcomeOf } from '../errors/policy.ts';
+import { isRetriedAutomatically, outcomeOf } from '../errors/policy.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { pause } from '../runtime/waiting.ts';
-import { planWrites, type WriteStep } from './write-plan.ts';
-import { WRITE_LANDS_WITHIN_MS, type WriteLease } from './write-lease.ts';
+import { JoinedWrite } from './joined-write.ts';
+import type { LogEntry } from './log-entry.ts';
+import { planWrites } from './write-plan.ts';
+import { keysByteCount, toPiece, type WritePiece } from './write-piece.ts';
+import { WriteSlots } from './write-slots.ts';
+import { WRITE_DEADLINE_MS } from '../target/timeouts.ts';
+import type { WriteLease } from './write-lease.ts';
 
-/** Repeats a call on the target after the policy; `previous` is the failure of the attempt before. */
+/**
+ * Repeats a call on the target after the policy; `previous` is the failure of the attempt before. `object`: what a
+ * definition is about, the collection unless given.
+ */
 export type OnTarget = <T>(
   name: string,
   call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
+  object?: string,
 ) => Promise<T>;
 
 /** Columns of so many rows, as they stand in the log or come from the source. */
@@ -34,51 +42,76 @@ export interface CollectionWriterOptions {
   readonly address: CollectionAddress;
   readonly schema: CollectionSchema;
   readonly onTarget: OnTarget;
-  readonly lease: Pick<WriteLease, 'cover' | 'leftOpen' | 'whenSettled'>;
+  readonly lease: Pick<WriteLease, 'cover' | 'leftOpen' | 'whenLanded' | 'whenSettled'>;
   readonly clock: Clock;
+  /** Shared by all that write to the target; its own unless given. */
+  readonly slots?: WriteSlots;
   /** Ends waits. */
   readonly signal: AbortSignal;
   /** A write of rows that the source stamped with `tick` was confirmed. */
   readonly confirmed: (tick: TimeTick) => void;
 }
 
+export type Refused = (entry: LogEntry, error: ReplicationError) => Promise<void>;
+
 export class CollectionWriter {
   readonly counters: WriteCounters = { rowsWritten: 0, rowsDeleted: 0 };
   readonly #options: CollectionWriterOptions;
   readonly #hasPartitionKey: boolean;
+  readonly #slots: WriteSlots;
 
   constructor(options: CollectionWriterOptions) {
     this.#options = options;
+    this.#slots = options.slots ?? new WriteSlots();
     this.#hasPartitionKey = hasPartitionKey(options.schema);
   }
 
   /**
-   * Messages of one timestamp and shard. `isDoubtful`: they may have been written before by a run that is dead, so rows
-   * are replaced by key instead of added.
+   * What messages of one timestamp and shard ask for, in an order that ends as the source did. `isDoubtful`: they may have
+   * been written before by a run that is dead, so rows are replaced by key instead of added.
    */
-  async write(deletes: readonly DeleteRecord[], inserts: readonly InsertRecord[], isDoubtful: boolean): Promise<void> {
-    if (isDoubtful) await this.#options.lease.whenSettled(this.#options.signal);
+  plan(data: ReadonlyMap<DeleteRecord | InsertRecord, LogEntry>, isDoubtful: boolean): WritePiece[] {
+    const records = [...data.keys()];
     const steps = planWrites({
-      deletes,
-      inserts,
-      keysOf: (record) => this.#keysOf(record),
+      deletes: records.filter((record) => record.kind === 'delete'),
+      inserts: records.filter((record) => record.kind === 'insert'),
+      keysOf: (record) => this.keysOf(record),
       hasPartitionKey: this.#hasPartitionKey,
     });
-    for (const step of steps) await this.#run(step, isDoubtful);
+    const keyFieldId = this.#options.schema.keyField.id;
+    return steps.flatMap((step) => {
+      const entry = data.get(step.record);
+      const partition = this.#hasPartitionKey ? '' : step.record.partitionName;
+      return entry === undefined ? [] : [toPiece(step, entry, { partition, isDoubtful, keyFieldId })];
+    });
   }
 
-  async #run(step: WriteStep, isDoubtful: boolean): Promise<void> {
-    const { target, address, schema, confirmed } = this.#options;
-    const partition = this.#hasPartitionKey ? '' : step.record.partitionName;
-    if (step.kind === 'delete') {
-      const { keys } = step;
-      const write = { ...address, partition, keyField: schema.keyField.name, keys };
-      await this.#attempts('delete', (signal) => target.delete(write, signal));
-      this.counters.rowsDeleted += keys.values.length;
-    } else {
-      await this.#put(partition, step.record, isDoubtful || step.kind === 'upsert');
+  /** Resolves when it is confirmed. `refused` hears of the one message that the target will never take, before it rejects. */
+  async write(write: JoinedWrite, refused: Refused): Promise<void> {
+    if (write.isDoubtful) await this.#options.lease.whenSettled(this.#options.signal);
+    try {
+      await this.#call(write);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const [first, ...others] = write.pieces;
+      if (first !== undefined && others.length === 0) await refused(first.entry, error);
+      if (others.length === 0) throw error;
+      // Nothing of it has happened. What is wrong with one message must not be laid at the others' door.
+      for (const piece of write.pieces) await this.write(new JoinedWrite(piece), refused);
     }
-    confirmed(step.record.beginTick);
+  }
+
+  async #call(write: JoinedWrite): Promise<void> {
+    const { target, address, schema, confirmed } = this.#options;
+    const { call, partition, rowCount } = write;
+    if (call === 'delete') {
+      const toDelete = { ...address, partition, keyField: schema.keyField.name, keys: write.deletedKeys() };
+      await this.#attempts('delete', write.byteCount, (signal) => target.delete(toDelete, signal));
+      this.counters.rowsDeleted += rowCount;
+    } else {
+      await this.#put(partition, { rowCount, fields: write.fields() }, call === 'upsert');
+    }
+    for (const { entry } of write.pieces) confirmed(entry.beginTick);
   }
 
   /** Rows that a copy has read. `isDoubtful`: an earlier run may have written some of them. */
@@ -87,11 +120,31 @@ export class CollectionWriter {
     await this.#put(this.#hasPartitionKey ? '' : partition, rows, isDoubtful);
   }
 
+  /** Keys of a filled copy that the source no longer has. */
+  async deleteKeys(partition: string, keys: PrimaryKeys): Promise<void> {
+    const { target, address, schema } = this.#options;
+    await this.whenSettled();
+    const write = {
+      ...address,
+      partition: this.#hasPartitionKey ? '' : partition,
+      keyField: schema.keyField.name,
+      keys,
+    };
+    await this.#attempts('delete', keysByteCount(keys), (signal) => target.delete(write, signal));
+    this.counters.rowsDeleted += keys.values.length;
+  }
+
+  /** Resolves when no write of an earlier run, nor one whose answer was lost, can land any more. */
+  whenSettled(): Promise<void> {
+    return this.#options.lease.whenSettled(this.#options.signal);
+  }
+
   async #put(partition: string, { rowCount, fields }: Rows, isKeyedFromStart: boolean): Promise<void> {
     const { target, address } = this.#options;
     const write = { ...address, partition, rowCount, fields };
     let isKeyed = isKeyedFromStart;
-    await this.#attempts(isKeyed ? 'upsert' : 'insert', (signal, mayBeThere) => {
+    const byteCount = fields.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    await this.#attempts(isKeyed ? 'upsert' : 'insert', byteCount, (signal, mayBeThere) => {
       // Every repetition from then on replaces the rows.
       isKeyed ||= mayBeThere;
       return isKeyed ? target.upsert(write, signal) : target.insert(write, signal);
@@ -103,25 +156,32 @@ export class CollectionWriter {
    * One write, repeated after the policy. An answer that was lost leaves open whether the write has had its effect, or will
    * have it yet: it is repeated only when the attempt before can no longer land.
    */
-  #attempts(name: string, call: (signal: AbortSignal, mayHaveHappened: boolean) => Promise<void>): Promise<void> {
+  #attempts(
+    name: string,
+    byteCount: number,
+    call: (signal: AbortSignal, mayHaveHappened: boolean) => Promise<void>,
+  ): Promise<void> {
     const { onTarget, lease, clock, signal: ended } = this.#options;
-    let landsUntilMs = 0;
+    let deadlineMs = 0;
     return onTarget(name, async (signal, previous) => {
       const isOpen = mayHaveHappened(previous);
-      const leftMs = landsUntilMs - clock.now();
-      if (isOpen && leftMs > 0) await pause(leftMs, ended);
-      landsUntilMs = clock.now() + WRITE_LANDS_WITHIN_MS;
-      lease.cover();
+      if (isOpen) await lease.whenLanded(deadlineMs, ended);
+      const release = await this.#slots.take(byteCount, ended);
       try {
+        deadlineMs = clock.now() + WRITE_DEADLINE_MS;
+        lease.cover();
         await call(signal, isOpen);
       } catch (error) {
-        if (outcomeOf(toReplicationError(error)) === 'unknown') lease.leftOpen(landsUntilMs);
+        if (outcomeOf(toReplicationError(error)) === 'unknown') lease.leftOpen(deadlineMs);
         throw error;
+      } finally {
+        release();
       }
     });
   }
 
-  #keysOf(record: InsertRecord): PrimaryKeys {
+  /** @throws malformedMessage: they cannot be read. */
+  keysOf(record: InsertRecord): PrimaryKeys {
     const { keyField } = this.#options.schema;
     const column = record.fields.find((field) => field.fieldId === keyField.id);
     if (column === undefined) throw malformed(record, `the key column ${keyField.name} is missing`);
@@ -130,6 +190,10 @@ export class CollectionWriter {
     return keys;
   }
 }
+
+/** It was refused for good, and is as if it had never been sent. */
+const isRefusal = (error: unknown): error is ReplicationError =>
+  error instanceof ReplicationError && !isRetriedAutomatically(error) && outcomeOf(error) === 'refused';
 
 function mayHaveHappened(previous: ReplicationError | undefined): boolean {
   return previous !== undefined && outcomeOf(previous) === 'unknown';

@@ -2,30 +2,32 @@
  * Copies collections, a few at a time: takes S, has the rows copied, takes E, and hands the shards over to be followed
  * from S. Proof and states: SPEC.md.
  */
+import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
 import { asVChannel } from '../../../shared/model/ids.ts';
 import type { PChannel, VChannel } from '../../../shared/model/ids.ts';
 import { asOrdinal, type MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
-import type { StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
-import { TIME_TICK_ZERO, timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
+import type { CopyProgress, StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
+import type { CopyStatus } from '../../../shared/model/task-status.ts';
+import { TIME_TICK_ZERO } from '../../../shared/time/time-tick.ts';
+import { hasPartitionKey } from '../codec/collection-schema.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
 import { retrying } from '../runtime/retry.ts';
 import { orAborted } from '../runtime/waiting.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
-import type { RowSource, SourceCollectionState } from '../source/rows/row-source.ts';
+import { createIndexRequest, loadRequest } from '../source/rows/definition-requests.ts';
+import type { KeySource, RowSource } from '../source/rows/row-source.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { copyRows } from './collection-copy.ts';
 import type { CollectionReplica } from './collection-replica.ts';
+import { CopyAllowance } from './copy-budget.ts';
+import { CopySource, type DescribedCollection } from './copy-source.ts';
 import { readLogCut } from './log-cut.ts';
 import { readLogEnd, type LogEnd } from './log-end.ts';
-
-/** One reads while another waits for its target; more only makes the source slower for its users. */
-const COLLECTIONS_AT_ONCE = 2;
-/** Between the source's clock and ours, where the source gives no timestamps. */
-const CLOCK_SKEW_MS_MAX = 5_000;
+import { RecopyTarget } from './recopy-target.ts';
 
 /** A collection whose rows are confirmed, ready to be followed from S. */
 export interface CopiedReplica {
@@ -40,8 +42,12 @@ export interface CopiedReplica {
 
 export interface CopyRunnerContext {
   readonly rows: RowSource | undefined;
+  /** The target's keys, for copies that stand on rows already. */
+  readonly targetRows?: KeySource | undefined;
   /** Collections that are not loaded on the source may be loaded for the copy, and are released after it. */
   readonly mayLoad: boolean;
+  /** As given to `setBudget`, to begin with. */
+  readonly copyBudget?: CopyBudget | undefined;
   readonly wal: Wal;
   readonly catalog: Catalog;
   readonly target: Target;
@@ -51,6 +57,7 @@ export interface CopyRunnerContext {
   readonly observer: (place: string) => RetryObserver;
   readonly predecessorsOf: (replica: CollectionReplica) => readonly CollectionReplica[];
   readonly copied: (copy: CopiedReplica) => void;
+  readonly notice?: (text: string) => void;
 }
 
 interface QueuedCopy {
@@ -59,29 +66,34 @@ interface QueuedCopy {
   readonly shards: readonly StoredShard[];
 }
 
-interface DescribedCollection {
-  /** Its name on the source now. */
-  readonly address: CollectionAddress;
-  readonly partitions: readonly string[];
-  readonly state: SourceCollectionState;
-}
-
 export class CopyRunner {
   readonly #context: CopyRunnerContext;
+  readonly #allowance: CopyAllowance;
   readonly #queue: QueuedCopy[] = [];
   #running = 0;
 
   constructor(context: CopyRunnerContext) {
     this.#context = context;
+    this.#allowance = new CopyAllowance(context.clock, context.copyBudget);
   }
 
+  /** One that stands on rows already needs its stream held, and none of its writes under way. */
   add(copy: QueuedCopy): void {
+    const { replica } = copy;
+    // From the first moment on: as long as it waits for its turn it is a copy too.
+    replica.copyStatus ??= copiedSoFar(this.#context.store.copyProgress(replica.id));
     this.#queue.push(copy);
     this.#next();
   }
 
+  /** In force at once. Copies that run beyond a smaller number go on to their end. */
+  setBudget(budget: CopyBudget): void {
+    this.#allowance.set(budget);
+    this.#next();
+  }
+
   #next(): void {
-    while (this.#running < COLLECTIONS_AT_ONCE) {
+    while (this.#running < this.#allowance.collectionsAtOnce) {
       const next = this.#queue.shift();
       if (next === undefined) return;
       this.#running += 1;
@@ -95,15 +107,17 @@ export class CopyRunner {
   }
 
   async #run({ replica, shards }: QueuedCopy): Promise<void> {
-    const { clock, store, rows } = this.#context;
+    const { clock, store, rows, notice = () => undefined } = this.#context;
     if (rows === undefined) throw noRowSource(replica.address);
+    const source = new CopySource({ ...this.#context, rows, notice, allowance: this.#allowance }, replica);
     const copyBeganMs = clock.now();
-    const pinned = replica.copy === 'due' ? await this.#pin(rows, replica) : shards;
+    const pinned = replica.copy === 'due' ? await this.#pin(source, replica) : shards;
     if (pinned === undefined) {
+      if (replica.isRecopy && (await this.#isOnTarget(replica))) throw sourceGone(replica.address);
       replica.passedOver();
       return;
     }
-    await this.#copy(rows, replica);
+    await this.#copy(source, replica);
     const ends = new Map<VChannel, MessageOrdinal>();
     const lastChanges = new Map<VChannel, MessageOrdinal>();
     for (const { vchannel, channel } of pinned) {
@@ -122,11 +136,10 @@ export class CopyRunner {
     });
   }
 
-  /** By identity, under whatever name it has now. */
-  #find(replica: CollectionReplica): Promise<CatalogCollection | undefined> {
-    return this.#onSource('catalog', replica, async () => {
-      return living(await this.#context.catalog.collection(replica.id));
-    });
+  async #isOnTarget(replica: CollectionReplica): Promise<boolean> {
+    const { target } = this.#context;
+    const describe = (signal: AbortSignal) => target.describeCollection(replica.address, signal);
+    return (await replica.onTarget('describeCollection', describe)) !== undefined;
   }
 
   /**
@@ -134,11 +147,11 @@ export class CopyRunner {
    * perhaps is its drop in the log. One that the catalogue shows after S was taken has its drop behind S: Milvus marks
    * the catalogue before it writes the message (internal/rootcoord, 2.3).
    */
-  async #pin(rows: RowSource, replica: CollectionReplica): Promise<readonly StoredShard[] | undefined> {
-    const found = await this.#find(replica);
+  async #pin(source: CopySource, replica: CollectionReplica): Promise<readonly StoredShard[] | undefined> {
+    const found = await source.find();
     if (found === undefined) return undefined;
     const ends = await Promise.all(found.startPositions.map(({ pchannel }) => this.#logEnd(pchannel)));
-    const now = await this.#now(rows, replica);
+    const now = await source.now();
     const shards = await Promise.all(
       found.startPositions.map(async ({ vchannel, pchannel }, index): Promise<StoredShard> => {
         const end = ends[index];
@@ -155,143 +168,95 @@ export class CopyRunner {
         };
       }),
     );
-    if ((await this.#find(replica)) === undefined) return undefined;
+    if ((await source.find()) === undefined) return undefined;
     this.#context.store.beginCopy(replica.id, shards);
     replica.copyMoved('copying');
     return shards;
   }
 
-  async #copy(rows: RowSource, replica: CollectionReplica): Promise<void> {
+  async #copy(source: CopySource, replica: CollectionReplica): Promise<void> {
     const { predecessorsOf, target } = this.#context;
-    const found = await this.#describe(rows, replica);
+    const found = await source.describe();
     // Its drop stands behind S.
     if (found === undefined) return;
-    const { address, state } = found;
     await orAborted(
       Promise.all(predecessorsOf(replica).map((earlier) => earlier.whenDropped(replica.signal))),
       replica.signal,
     );
     await orAborted(replica.ensureReady(), replica.signal);
-    for (const request of state.indexRequests) {
-      await replica.onTarget('createIndex', (signal) => target.createIndex(request, signal));
-    }
-    const isLoadedForCopy = await this.#makeReadable(rows, replica, address, state);
+    const filled = replica.isRecopy ? this.#filledTarget(replica) : undefined;
+    if (filled === undefined) await this.#createIndexes(replica, found);
+    else await filled.prepare(found, async () => partitionsOf(await source.find()));
+    await source.makeReadable(found);
     try {
-      await this.#copyRows(rows, replica, found);
+      await this.#copyRows(source, replica, found, filled);
     } finally {
-      if (isLoadedForCopy) await this.#release(rows, replica, address);
+      await source.release(found.address);
     }
-    const { loadRequest } = state;
-    if (loadRequest !== undefined) {
-      await replica.onTarget('loadCollection', (signal) => target.loadCollection(loadRequest, signal));
+    if (filled !== undefined) {
+      await filled.finish(found);
+    } else if (found.replicaNumber !== undefined) {
+      const request = loadRequest(replica.address, found.replicaNumber);
+      await replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
+    }
+  }
+
+  #filledTarget(replica: CollectionReplica): RecopyTarget {
+    const { targetRows, target, store } = this.#context;
+    if (targetRows === undefined) {
+      throw new ReplicationError('bug', 'internal', 'A filled copy is to be compared, and nobody reads the target.');
+    }
+    return new RecopyTarget({ keys: targetRows, target, store }, replica);
+  }
+
+  async #createIndexes(replica: CollectionReplica, { indexes }: DescribedCollection): Promise<void> {
+    const { target } = this.#context;
+    for (const index of indexes) {
+      const request = createIndexRequest(replica.address, index);
+      await replica.onTarget('createIndex', (signal) => target.createIndex(request, signal));
     }
   }
 
   async #copyRows(
-    rows: RowSource,
+    source: CopySource,
     replica: CollectionReplica,
-    { address, partitions }: DescribedCollection,
+    found: DescribedCollection,
+    filled: RecopyTarget | undefined,
   ): Promise<void> {
     const { store } = this.#context;
-    const guarantee = await this.#onSource('now', replica, (signal) => rows.now(signal));
+    const guarantee = await source.guarantee();
+    await source.assertReadable(found, guarantee);
+    const rowsTotal = await source.countRows(found, guarantee);
     let rowsCopied = 0;
     let sourceDoubles = 0;
+    // Rows of a collection with a partition key are placed by the target: they are read as a whole.
+    const partitions = hasPartitionKey(replica.schema) ? [''] : found.partitions;
     await copyRows(
       {
-        rows,
         store,
-        onSource: (name, call) => this.#onSource(name, replica, call),
-        isThere: (partition) => this.#isThere(replica, address, partition),
+        readPage: (partition, after) => source.readPage(found, guarantee, partition, after),
         ensurePartition: (partition) => replica.ensurePartition(partition),
         write: (partition, page, isDoubtful) => replica.writer.writeCopied(partition, page, isDoubtful),
+        deleteOthers:
+          filled === undefined ? undefined : (partition, range, keep) => filled.deleteOthers(partition, range, keep),
         copied: (rowCount, doubles) => {
           rowsCopied += rowCount;
           sourceDoubles += doubles;
-          replica.copyStatus = { rowsCopied, sourceDoubles };
+          replica.copyStatus = { rowsCopied, rowsTotal, sourceDoubles };
         },
       },
-      { id: replica.id, address, schema: replica.schema, partitions, guarantee },
+      { id: replica.id, partitions },
     );
-  }
-
-  /** Also where the copy has failed: the signal of the collection is over then. */
-  async #release(rows: RowSource, replica: CollectionReplica, address: CollectionAddress): Promise<void> {
-    const { signal, observer } = this.#context;
-    if (signal.aborted) return;
-    await retrying(() => rows.release(address, signal), signal, observer(`release ${replica.id}`));
-  }
-
-  /** Only the catalogue's word makes a collection gone; that a server does not find it is no proof, and is asked again. */
-  #describe(rows: RowSource, replica: CollectionReplica): Promise<DescribedCollection | undefined> {
-    const { catalog } = this.#context;
-    return this.#onSource('describe', replica, async (signal) => {
-      const found = living(await catalog.collection(replica.id));
-      if (found === undefined) return undefined;
-      const address: CollectionAddress = { database: found.database, collection: found.name };
-      const state = await rows.describe(address, signal);
-      if (state === undefined) throw notFoundYet(address);
-      return { address, partitions: found.partitions.map(({ name }) => name), state };
-    });
-  }
-
-  async #makeReadable(
-    rows: RowSource,
-    replica: CollectionReplica,
-    address: CollectionAddress,
-    { loadState }: SourceCollectionState,
-  ): Promise<boolean> {
-    if (loadState === 'loaded') return false;
-    if (loadState === 'not-loaded' && !this.#context.mayLoad) throw notLoaded(address);
-    await this.#onSource('load', replica, (signal) => rows.load(address, signal));
-    return loadState === 'not-loaded';
-  }
-
-  /** A name says nothing of identity: what answers under it may be another by now. */
-  async #isThere(replica: CollectionReplica, address: CollectionAddress, partition: string): Promise<boolean> {
-    const found = await this.#find(replica);
-    if (found === undefined) return false;
-    if (found.name !== address.collection || found.database !== address.database) throw renamed(address);
-    return partition === '' || found.partitions.some(({ name }) => name === partition);
-  }
-
-  /** Later than every change that stands in the log: of the source, or, where it gives none, of the clock and some more. */
-  async #now(rows: RowSource, replica: CollectionReplica): Promise<TimeTick> {
-    const given = await this.#onSource('now', replica, (signal) => rows.now(signal));
-    return given ?? timeTickFromMs(this.#context.clock.now() + CLOCK_SKEW_MS_MAX);
   }
 
   #logEnd(channel: PChannel): Promise<LogEnd> {
     const { wal, signal, observer } = this.#context;
     return retrying(() => readLogEnd(wal, channel, signal), signal, observer(channel));
   }
-
-  #onSource<T>(name: string, replica: CollectionReplica, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return retrying(() => call(replica.signal), replica.signal, this.#context.observer(`${name} ${replica.id}`));
-  }
 }
 
-/** What the catalogue holds as made and not dropped. */
-function living(found: Awaited<ReturnType<Catalog['collection']>>): CatalogCollection | undefined {
-  return found === 'gone' || found === 'creating' ? undefined : found;
-}
-
-function notFoundYet({ database, collection }: CollectionAddress): ReplicationError {
-  return new ReplicationError(
-    'notReady',
-    'source',
-    `The source's catalogue holds ${database}.${collection}, and its server does not find it. It is asked again.`,
-    { context: { database, collection } },
-  );
-}
-
-function renamed({ database, collection }: CollectionAddress): ReplicationError {
-  return new ReplicationError(
-    'notReadable',
-    'source',
-    `${database}.${collection} was renamed while its rows were copied. Resume, and the copy goes on under its new name.`,
-    { context: { database, collection } },
-  );
-}
+const partitionsOf = (found: CatalogCollection | undefined): ReadonlySet<string> | undefined =>
+  found === undefined ? undefined : new Set(found.partitions.map(({ name }) => name));
 
 function noRowSource({ database, collection }: CollectionAddress): ReplicationError {
   return new ReplicationError(
@@ -301,11 +266,17 @@ function noRowSource({ database, collection }: CollectionAddress): ReplicationEr
   );
 }
 
-function notLoaded({ database, collection }: CollectionAddress): ReplicationError {
+function sourceGone({ database, collection }: CollectionAddress): ReplicationError {
   return new ReplicationError(
-    'notReadable',
+    'sourceGone',
     'source',
-    `${database}.${collection} is not loaded on the source, so its rows cannot be read. Load it there, or allow Lifeline to load it for the copy, then resume.`,
+    `${database}.${collection} was to be copied again, and the source no longer has it. Its copy on the target was left as it is. Once it is dropped there, resume.`,
     { context: { database, collection } },
   );
+}
+
+function copiedSoFar(progress: readonly CopyProgress[]): CopyStatus {
+  const sum = (of: (one: CopyProgress) => bigint): number =>
+    Number(progress.reduce((total, one) => total + of(one), 0n));
+  return { rowsCopied: sum((one) => one.rowCount), sourceDoubles: sum((one) => one.doubledRowCount) };
 }

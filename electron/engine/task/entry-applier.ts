@@ -1,14 +1,17 @@
 /** Applies what the log holds of one collection: each shard's entries in order, drops when every shard has come to them. */
-import type { PartitionId } from '../../../shared/model/ids.ts';
-import { ORDINAL_NONE } from '../../../shared/model/position.ts';
+import { toReplicationError, type ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
-import type { DeleteRecord, InsertRecord, WalRecord } from '../codec/records.ts';
+import type { DeleteRecord, DropPartitionRecord, InsertRecord, WalRecord } from '../codec/records.ts';
 import type { CollectionWriter } from './collection-writer.ts';
 import type { IntentMarks } from './intent-marks.ts';
+import type { DoubtfulKeys } from './doubtful-keys.ts';
+import { JoinedWrite } from './joined-write.ts';
 import type { LogEntry } from './log-entry.ts';
+import type { ShardEntry } from './quarantine.ts';
 import type { ShardBarriers } from './shard-barrier.ts';
 import type { ShardLane } from './shard-lane.ts';
 import type { TargetCopy } from './target-copy.ts';
+import type { WritePiece } from './write-piece.ts';
 
 export interface EntryApplierContext {
   readonly copy: TargetCopy;
@@ -17,6 +20,10 @@ export interface EntryApplierContext {
   readonly intents: IntentMarks;
   /** Resolves when the collection may be written on the target. */
   whenReady(lane: ShardLane): Promise<void>;
+  /** A person has decided that it is left out. */
+  isSkipped(lane: ShardLane, entry: LogEntry): boolean;
+  /** The target will never take it as it is. Resolves when that is recorded. */
+  refused(message: ShardEntry, error: ReplicationError): Promise<void>;
   /** The entry's content; read again from the broker where it was let go. */
   contentOf(lane: ShardLane, entry: LogEntry): Promise<WalRecord>;
   release(entry: LogEntry): void;
@@ -29,9 +36,12 @@ export class EntryApplier {
     this.#context = context;
   }
 
-  /** Entries of one tick. Each is released when it is done with, or when it never will be. */
+  /**
+   * Entries of one tick: resolves when each is done with, or stands in the lane's window. Each is released when it is done
+   * with, or when it never will be.
+   */
   async apply(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
-    let released = 0;
+    let takenOver = 0;
     try {
       if (!this.#context.copy.isReady) await this.#context.whenReady(lane);
       for (let index = 0; index < entries.length;) {
@@ -39,67 +49,122 @@ export class EntryApplier {
         const group = entries.slice(index, end);
         const [first] = group;
         if (first !== undefined) lane.reached(first.beginTick);
-        await this.#applyGroup(lane, group);
-        for (const entry of group) this.#context.release(entry);
-        index = released = end;
+        index = takenOver = end;
+        if (isData(first)) await this.#write(lane, group);
+        else for (const entry of group) await this.#define(lane, entry);
       }
     } finally {
-      for (const entry of entries.slice(released)) this.#context.release(entry);
+      for (const entry of entries.slice(takenOver)) this.#context.release(entry);
     }
   }
 
-  async #applyGroup(lane: ShardLane, group: readonly LogEntry[]): Promise<void> {
-    const { copy, barriers, intents, writer } = this.#context;
-    const deletes: DeleteRecord[] = [];
-    const inserts: InsertRecord[] = [];
-    for (const entry of group) {
+  /** Data messages of one timestamp become writes. */
+  async #write(lane: ShardLane, group: readonly LogEntry[]): Promise<void> {
+    const { copy, writer } = this.#context;
+    const left = new Set(group);
+    try {
+      const data = new Map<DeleteRecord | InsertRecord, LogEntry>();
+      for (const entry of group) {
+        if (this.#context.isSkipped(lane, entry)) continue;
+        const record = await this.#context.contentOf(lane, entry);
+        if (record.kind !== 'delete' && record.kind !== 'insert') continue;
+        if (copy.isPartitionDropped(record.partitionId)) continue;
+        await copy.ensurePartition(record.partitionName);
+        data.set(record, entry);
+      }
+      const { doubt } = lane;
+      await this.#assertReadable(lane, data);
+      for (const piece of writer.plan(data, doubt !== undefined)) {
+        if (doubt !== undefined) this.#noteDoubtful(doubt, piece);
+        await lane.write(new JoinedWrite(piece), (write) => this.#send(lane, write));
+        left.delete(piece.entry);
+      }
+    } finally {
+      for (const entry of left) this.#context.release(entry);
+    }
+  }
+
+  /** Keys are read where deletes stand beside inserts, and in a doubtful window. */
+  async #assertReadable(lane: ShardLane, data: ReadonlyMap<DeleteRecord | InsertRecord, LogEntry>): Promise<void> {
+    const { writer } = this.#context;
+    if (lane.doubt === undefined && ![...data.keys()].some(({ kind }) => kind === 'delete')) return;
+    for (const [record, entry] of data) {
+      if (record.kind !== 'insert') continue;
+      try {
+        writer.keysOf(record);
+      } catch (error) {
+        await this.#context.refused({ vchannel: lane.vchannel, entry }, toReplicationError(error));
+        throw error;
+      }
+    }
+  }
+
+  #noteDoubtful(doubt: DoubtfulKeys, piece: WritePiece): void {
+    if (piece.call === 'delete') doubt.deleted(piece.partition, piece.keys);
+    else doubt.written(piece.partition, this.#context.writer.keysOf(piece.record));
+  }
+
+  async #send(lane: ShardLane, write: JoinedWrite): Promise<void> {
+    const { intents, writer } = this.#context;
+    await intents.cover(lane, write.lastOrdinal);
+    const { vchannel } = lane;
+    await writer.write(write, (entry, error) => this.#context.refused({ vchannel, entry }, error));
+  }
+
+  /** Everything but rows stands alone. What removes rows waits until every write before it is confirmed. */
+  async #define(lane: ShardLane, entry: LogEntry): Promise<void> {
+    const { copy, barriers } = this.#context;
+    try {
+      if (this.#context.isSkipped(lane, entry)) return;
       const record = await this.#context.contentOf(lane, entry);
       switch (record.kind) {
-        case 'delete':
-        case 'insert':
-          if (copy.isPartitionDropped(record.partitionId)) break;
-          await copy.ensurePartition(record.partitionName);
-          if (record.kind === 'delete') deletes.push(record);
-          else inserts.push(record);
-          break;
         case 'createPartition':
           if (!copy.isPartitionDropped(record.partitionId)) await copy.ensurePartition(record.partitionName);
           break;
         case 'dropPartition':
-          await this.#arriveAtPartitionDrop(lane, record.partitionId, record.partitionName, record.beginTick);
+          await this.#atBarrier(lane, record.beginTick);
+          await this.#arriveAtPartitionDrop(lane, record, lane.doubt !== undefined);
           break;
         case 'dropCollection':
+          await this.#atBarrier(lane, record.beginTick);
           await lane.waitFor(
             barriers.arrive('collection', record.beginTick, lane.vchannel, () => copy.drop(record.beginTick)),
           );
           break;
+        case 'delete':
+        case 'insert':
         case 'createCollection':
         case 'timeTick':
         case 'operation':
         case 'unknown':
           break;
       }
+    } finally {
+      this.#context.release(entry);
     }
-    if (deletes.length + inserts.length === 0) return;
-    const isDoubtful = group.some((entry) => entry.ordinal <= lane.doubtfulUntil);
-    const last = group.reduce((highest, { ordinal }) => (ordinal > highest ? ordinal : highest), ORDINAL_NONE);
-    await intents.cover(lane, last);
-    await writer.write(deletes, inserts, isDoubtful);
   }
 
-  async #arriveAtPartitionDrop(lane: ShardLane, id: PartitionId, name: string, tick: TimeTick): Promise<void> {
+  /** The shard stands at `tick` with nothing under way. */
+  async #atBarrier(lane: ShardLane, tick: TimeTick): Promise<void> {
+    await lane.whenWritten();
+    lane.reached(tick);
+  }
+
+  async #arriveAtPartitionDrop(lane: ShardLane, record: DropPartitionRecord, isRepeated: boolean): Promise<void> {
     const { copy, barriers } = this.#context;
     // Dropped already, by the shards that came here before a restart: what bears the name now is another partition.
-    if (copy.isPartitionDropped(id)) return;
-    const drop = () => copy.dropPartition(id, name, tick);
-    await lane.waitFor(barriers.arrive(`partition ${id}`, tick, lane.vchannel, drop));
+    if (copy.isPartitionDropped(record.partitionId)) return;
+    lane.doubt?.partitionDropped(record.partitionName);
+    const drop = () => copy.dropPartition(record, isRepeated);
+    await lane.waitFor(barriers.arrive(`partition ${record.partitionId}`, record.beginTick, lane.vchannel, drop));
   }
 }
+
+const isData = (entry: LogEntry | undefined): boolean => entry?.kind === 'insert' || entry?.kind === 'delete';
 
 /** Data messages of one timestamp belong together; every other message stands alone. */
 function endOfGroup(entries: readonly LogEntry[], start: number): number {
   const first = entries[start];
-  const isData = (entry: LogEntry | undefined): boolean => entry?.kind === 'insert' || entry?.kind === 'delete';
   let end = start + 1;
   if (!isData(first)) return end;
   while (isData(entries[end]) && entries[end]?.beginTick === first?.beginTick) end += 1;

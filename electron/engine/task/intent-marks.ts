@@ -24,11 +24,22 @@ export class IntentMarks {
 
   /** Resolves when messages of the lane up to `ordinal` may be written. @throws storeFailed */
   async cover(lane: ShardLane, ordinal: MessageOrdinal): Promise<void> {
+    lane.willWrite(ordinal);
     if (ordinal <= lane.intent) return;
     this.#due.set(lane, asOrdinal(ordinal + INTENT_STEP_MESSAGES));
     // Lanes that ask in one turn of the event loop share a transaction.
     this.#stored ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#save());
     await this.#stored;
+  }
+
+  /**
+   * At an orderly end, when nothing more will be written: the steps that were taken in advance are given back, so that the
+   * next run doubts nothing but what this one has sent and not seen confirmed. @throws storeFailed
+   */
+  settle(lanes: Iterable<ShardLane>): void {
+    const lowered = new Map<VChannel, MessageOrdinal>();
+    for (const lane of lanes) if (lane.mayBeWritten < lane.intent) lowered.set(lane.vchannel, lane.mayBeWritten);
+    if (lowered.size > 0) this.#store.saveIntents(lowered);
   }
 
   #save(): void {

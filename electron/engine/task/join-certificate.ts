@@ -14,6 +14,12 @@ export function joinCertificate(
     ...replica.address,
     rowsCopied: progress.reduce((total, { rowCount }) => total + rowCount, 0n).toString(),
     sourceDoubles: progress.reduce((total, { doubledRowCount }) => total + doubledRowCount, 0n).toString(),
+    ...(replica.isRecopy
+      ? {
+          isRecopy: true,
+          rowsDeleted: progress.reduce((total, { deletedRowCount }) => total + deletedRowCount, 0n).toString(),
+        }
+      : {}),
     copyBegan: copyBeganMs,
     copyEnded: copyEndedMs,
     joined: clock.now(),

@@ -14,6 +14,8 @@ export interface LogEntry {
   readonly endTick: TimeTick;
   /** `undefined`: let go. */
   content: WalRecord | undefined;
+  /** Rows and keys in it. */
+  readonly rowCount: number;
   /** Bytes that `content` keeps alive, counted in the read budget. */
   heldBytes: number;
   /** Shards that still have to apply it; the last one frees its bytes. */
@@ -28,7 +30,13 @@ export function toLogEntry(ordinal: MessageOrdinal, record: WalRecord, payloadBy
     beginTick: record.beginTick,
     endTick: record.endTick,
     content: record,
+    rowCount: rowCountOf(record),
     heldBytes: payloadBytes,
     uses: 0,
   };
+}
+
+function rowCountOf(record: WalRecord): number {
+  if (record.kind === 'insert') return record.rowCount;
+  return record.kind === 'delete' ? record.keys.values.length : 0;
 }

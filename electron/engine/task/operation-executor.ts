@@ -9,6 +9,11 @@ import type { Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 
+type RunOperation = (replica: CollectionReplica, signal: AbortSignal) => Promise<void>;
+
+/** Asked for when an operation has to wait for a person; disposed when it no longer does. `undefined`: too many wait. */
+export type Park = () => Disposable | undefined;
+
 export interface OperationExecutorContext {
   readonly target: Target;
   readonly registry: CollectionRegistry;
@@ -31,36 +36,29 @@ export class OperationExecutor {
     this.#context = context;
   }
 
-  /** `ordinal`: of the operation's message. */
-  async execute(record: OperationRecord, ordinal: MessageOrdinal): Promise<void> {
+  /** `park`: the operation waits for somebody to take its collection up again. Not granted, it fails. */
+  async execute(record: OperationRecord, ordinal: MessageOrdinal, park: Park): Promise<void> {
     const { target } = this.#context;
+    const onCollections = (run: RunOperation) => this.#onCollections(record, ordinal, run, park);
     switch (record.operation) {
       case 'createDatabase':
         return this.#inOrder(record, () => this.#createDatabase(record));
       case 'dropDatabase':
         return this.#inOrder(record, () => this.#dropDatabase(record));
       case 'createIndex':
-        return this.#onCollections(record, ordinal, (_replica, signal) => target.createIndex(record.request, signal));
+        return onCollections((_replica, signal) => target.createIndex(record.request, signal));
       case 'dropIndex':
-        return this.#onCollections(record, ordinal, (_replica, signal) => target.dropIndex(record.request, signal));
+        return onCollections((_replica, signal) => target.dropIndex(record.request, signal));
       case 'loadCollection':
-        return this.#onCollections(record, ordinal, (_replica, signal) =>
-          target.loadCollection(record.request, signal),
-        );
+        return onCollections((_replica, signal) => target.loadCollection(record.request, signal));
       case 'releaseCollection':
-        return this.#onCollections(record, ordinal, (_replica, signal) =>
-          target.releaseCollection(record.request, signal),
-        );
+        return onCollections((_replica, signal) => target.releaseCollection(record.request, signal));
       case 'loadPartitions':
-        return this.#onCollections(record, ordinal, (_replica, signal) =>
-          unlessGone(target.loadPartitions(record.request, signal)),
-        );
+        return onCollections((_replica, signal) => unlessGone(target.loadPartitions(record.request, signal)));
       case 'releasePartitions':
-        return this.#onCollections(record, ordinal, (_replica, signal) =>
-          unlessGone(target.releasePartitions(record.request, signal)),
-        );
+        return onCollections((_replica, signal) => unlessGone(target.releasePartitions(record.request, signal)));
       case 'flush':
-        return this.#onCollections(record, ordinal, (replica, signal) => target.flush(replica.address, signal));
+        return onCollections((replica, signal) => target.flush(replica.address, signal));
       case 'alterDatabase':
       case 'alterIndex':
       case 'createCredential':
@@ -80,22 +78,41 @@ export class OperationExecutor {
     }
   }
 
-  async #onCollections(
-    record: OperationRecord,
-    ordinal: MessageOrdinal,
-    run: (replica: CollectionReplica, signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  async #onCollections(record: OperationRecord, ordinal: MessageOrdinal, run: RunOperation, park: Park): Promise<void> {
     const replicas = record.collectionNames.flatMap((name) => {
       const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
       if (replica === undefined)
         this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
       return replica === undefined ? [] : [replica];
     });
+    const place = { ordinal, tick: record.endTick };
     await Promise.all(
-      replicas.map((replica) =>
-        replica.operation({ ordinal, tick: record.endTick }, record.operation, (signal) => run(replica, signal)),
+      replicas.map((first) =>
+        this.#onReplica(first, park, (replica) =>
+          replica.operation(place, record.operation, (signal) => run(replica, signal)),
+        ),
       ),
     );
+  }
+
+  /** Repeated with whoever takes the place of a collection that has stopped. */
+  async #onReplica(
+    first: CollectionReplica,
+    park: Park,
+    body: (replica: CollectionReplica) => Promise<void>,
+  ): Promise<void> {
+    const { registry, signal } = this.#context;
+    for (let replica: CollectionReplica | undefined = first; replica !== undefined; replica = registry.get(first.id)) {
+      try {
+        await body(replica);
+        return;
+      } catch (error) {
+        if (signal.aborted || !replica.hasFailed) throw error;
+        using parked = park();
+        if (parked === undefined) throw error;
+        await registry.whenReplaced(replica, signal);
+      }
+    }
   }
 
   #inOrder(record: OperationRecord, body: () => Promise<void>): Promise<void> {

@@ -19,9 +19,12 @@ import type { RetryObserver } from '../runtime/retry.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { Wal, WalMessage, WalReader } from '../source/wal/wal.ts';
 import { keepReading } from './keep-reading.ts';
+import type { Park } from './operation-executor.ts';
 
 /** Operations are small and rare; this only keeps a burst from piling up. */
 const PENDING_OPERATIONS_MAX = 1_000;
+/** Operations of collections that have stopped, kept for when these are taken up again. */
+const PARKED_OPERATIONS_MAX = 1_000;
 const READ_BYTES_MAX = 256 * 1024;
 
 export interface OperationContext {
@@ -31,7 +34,7 @@ export interface OperationContext {
   /** Resolves when every data channel has been read up to the operation's place. */
   whenDue(tick: TimeTick): Promise<void>;
   /** Starts the operation where it belongs. The promise settles when it has had its effect, or was deliberately skipped. */
-  execute(record: OperationRecord, ordinal: MessageOrdinal): Promise<void>;
+  execute(record: OperationRecord, ordinal: MessageOrdinal, park: Park): Promise<void>;
   channelConfirmed(channel: PChannel, resume: ResumePoint, tick: TimeTick): void;
   messageRead(record: WalRecord, bytes: number): void;
 }
@@ -45,6 +48,8 @@ export class OperationFollower {
   readonly #context: OperationContext;
   /** Read and not finished, in the order of the log. */
   readonly #pending = new Set<Pending>();
+  /** Of these, the ones that wait for a person: they must not stop the others. */
+  #parkedCount = 0;
   /** The first that failed: the checkpoint must not pass it, so that a later start runs it. */
   #firstFailed: MessageOrdinal | undefined;
   #lastRead: MessageOrdinal;
@@ -67,6 +72,11 @@ export class OperationFollower {
     return this.#pending.size;
   }
 
+  /** Some failed that only a new start runs again. */
+  get hasGivenUp(): boolean {
+    return this.#firstFailed !== undefined;
+  }
+
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
     return this.#conditions.until(() => this.#confirmedOrdinal >= ordinal, signal);
   }
@@ -84,7 +94,7 @@ export class OperationFollower {
 
   async #readOnce(reader: WalReader): Promise<void> {
     const { signal } = this.#context;
-    await this.#conditions.until(() => this.#pending.size < PENDING_OPERATIONS_MAX, signal);
+    await this.#conditions.until(() => this.#pending.size - this.#parkedCount < PENDING_OPERATIONS_MAX, signal);
     for (const message of await reader.read(READ_BYTES_MAX, signal)) {
       await this.#take(message);
       this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
@@ -111,14 +121,28 @@ export class OperationFollower {
       return;
     }
     await this.#context.whenDue(record.endTick);
-    this.#context.execute(record, message.ordinal).then(
-      () => this.#finish(pending),
-      () => {
-        // Whoever failed shows why. It no longer counts as under way, or a thousand of them would stop all others.
-        if (this.#firstFailed === undefined || pending.ordinal < this.#firstFailed) this.#firstFailed = pending.ordinal;
-        this.#finish(pending);
+    this.#context
+      .execute(record, message.ordinal, () => this.#park())
+      .then(
+        () => this.#finish(pending),
+        () => {
+          // Whoever failed shows why. It no longer counts as under way, or a thousand of them would stop all others.
+          if (this.#firstFailed === undefined || pending.ordinal < this.#firstFailed)
+            this.#firstFailed = pending.ordinal;
+          this.#finish(pending);
+        },
+      );
+  }
+
+  #park(): Disposable | undefined {
+    if (this.#parkedCount >= PARKED_OPERATIONS_MAX) return undefined;
+    this.#parkedCount += 1;
+    this.#conditions.changed();
+    return {
+      [Symbol.dispose]: () => {
+        this.#parkedCount -= 1;
       },
-    );
+    };
   }
 
   #finish(pending: Pending): void {

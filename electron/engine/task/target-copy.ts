@@ -9,16 +9,19 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
+import type { DropPartitionRecord } from '../codec/records.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
 import type { Target } from '../target/target.ts';
 import type { OnTarget } from './collection-writer.ts';
+import type { OpenDefinitions } from './open-definitions.ts';
 
 export interface TargetCopyContext {
   readonly target: Target;
   readonly store: Pick<TaskStore, 'updateCollection' | 'addDroppedPartition'>;
   readonly onTarget: OnTarget;
+  readonly openDefinitions: Pick<OpenDefinitions, 'mayBeOpen'>;
   /** Written into the target's collection: whose copy it is. */
   originOf(id: CollectionId): string;
   /** One at a time per database: making and removing the database and what is in it. */
@@ -46,6 +49,7 @@ export class TargetCopy {
   #partitionsAdded: Promise<void> | undefined;
   #phase: StoredCollection['phase'];
   #targetId: bigint | undefined;
+  #targetCreateTick: TimeTick | undefined;
   #dropTick: TimeTick | undefined;
   #ready: Promise<void> | undefined;
   #isReady = false;
@@ -62,12 +66,21 @@ export class TargetCopy {
     this.#schema = schema;
     this.#phase = stored.phase;
     this.#targetId = stored.targetId;
+    this.#targetCreateTick = stored.targetCreateTick;
     this.#dropTick = stored.dropTick;
     this.#droppedPartitions = new Set(droppedPartitions);
   }
 
   get phase(): StoredCollection['phase'] {
     return this.#phase;
+  }
+
+  get targetId(): bigint | undefined {
+    return this.#targetId;
+  }
+
+  get targetCreateTick(): TimeTick | undefined {
+    return this.#targetCreateTick;
   }
 
   get isReady(): boolean {
@@ -111,7 +124,8 @@ export class TargetCopy {
   async ensurePartition(name: string): Promise<void> {
     if (name === '' || hasPartitionKey(this.#schema) || this.#knownPartitions.has(name)) return;
     const { target, onTarget } = this.#context;
-    await onTarget('createPartition', (signal) => target.createPartition(this.#address, name, signal));
+    const create = (signal: AbortSignal) => target.createPartition(this.#address, name, signal);
+    await onTarget('createPartition', create, this.#objectOf(name));
     this.#knownPartitions.add(name);
   }
 
@@ -136,11 +150,40 @@ export class TargetCopy {
     }
   }
 
-  /** When every shard has come to the drop, which stands at `tick`. */
-  async dropPartition(id: PartitionId, name: string, tick: TimeTick): Promise<void> {
-    const { target, store, onTarget } = this.#context;
+  /**
+   * Drops partitions that the source no longer has, though their drop was never read. `list` gives those that the catalogue
+   * shows after the target's were listed, so that one that is made meanwhile is among them, or is made again.
+   */
+  dropPartitionsBut(list: () => Promise<ReadonlySet<string> | undefined>): Promise<void> {
+    if (hasPartitionKey(this.#schema)) return Promise.resolve();
+    const { target, onTarget } = this.#context;
+    return this.#partitionLane.run(async () => {
+      const found = await onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
+      const keep = await list();
+      if (keep === undefined) return;
+      for (const name of found?.partitions ?? []) {
+        if (keep.has(name)) continue;
+        const drop = (signal: AbortSignal) => target.dropPartition(this.#address, name, signal);
+        await onTarget('dropPartition', drop, this.#objectOf(name));
+        this.#knownPartitions.delete(name);
+      }
+      this.#context.partitionsWanted();
+    });
+  }
+
+  /**
+   * When every shard has come to the drop. `isRepeated`: an earlier run may have sent it just before
+   * it ended.
+   */
+  async dropPartition(
+    { partitionId: id, partitionName: name, beginTick: tick }: DropPartitionRecord,
+    isRepeated: boolean,
+  ): Promise<void> {
+    const { target, store, onTarget, openDefinitions } = this.#context;
     await this.#whenUndisturbed(tick);
-    await onTarget('dropPartition', (signal) => target.dropPartition(this.#address, name, signal));
+    if (isRepeated) openDefinitions.mayBeOpen(this.#objectOf(name), 'dropPartition');
+    const drop = (signal: AbortSignal) => target.dropPartition(this.#address, name, signal);
+    await onTarget('dropPartition', drop, this.#objectOf(name));
     store.addDroppedPartition(this.#stored.id, id);
     this.#droppedPartitions.add(id);
     this.#knownPartitions.delete(name);
@@ -153,10 +196,17 @@ export class TargetCopy {
     this.#dropTick = tick;
     this.#context.store.updateCollection(this.#stored.id, { phase: 'dropping', dropTick: tick });
     this.#phase = 'dropping';
-    await this.finishDrop();
+    await this.#finishDrop();
   }
 
-  async finishDrop(): Promise<void> {
+  /** An earlier run has begun it, and may have sent it just before it ended. */
+  async repeatDrop(): Promise<void> {
+    const { database, collection } = this.#address;
+    this.#context.openDefinitions.mayBeOpen(`${database}/${collection}`, 'dropCollection');
+    await this.#finishDrop();
+  }
+
+  async #finishDrop(): Promise<void> {
     const { target, onTarget } = this.#context;
     await this.#context.databaseLane(this.#address.database).run(async () => {
       const found = await onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
@@ -167,6 +217,10 @@ export class TargetCopy {
       this.#setPhase('dropped');
     });
     this.#context.changed();
+  }
+
+  #objectOf(partition: string): string {
+    return `${this.#address.database}/${this.#address.collection}/${partition}`;
   }
 
   /** Asked again until nothing is left: what comes up while it waits is waited for as well. */
@@ -199,7 +253,9 @@ export class TargetCopy {
       if (made === undefined) throw this.#targetChanged(true);
       for (const partition of made.partitions) this.#knownPartitions.add(partition);
       this.#targetId = made.id;
-      store.updateCollection(this.#stored.id, { phase: 'created', targetId: made.id });
+      this.#targetCreateTick = made.createTick;
+      const identity = { targetId: made.id, targetCreateTick: made.createTick };
+      store.updateCollection(this.#stored.id, { phase: 'created', ...identity });
       this.#phase = 'created';
     });
     if (this.#schema.autoId) {

@@ -1,65 +1,65 @@
 /**
- * One task, running: opens the source's log and catalogue and the target, takes up the stored state, and keeps a
- * follower per channel going until it is stopped. It wires and watches; reading, ordering and writing are elsewhere.
+ * One task, running: opens the source's log and catalogue and the target, takes up the stored state, and keeps it going
+ * until it is stopped. It wires and watches; reading, ordering, copying and writing are elsewhere.
  */
-import type { CollectionId, PChannel, VChannel } from '../../../shared/model/ids.ts';
-import { firstOrdinal, ORDINAL_NONE, type MessageOrdinal, type ResumePoint } from '../../../shared/model/position.ts';
+import { asCollectionId, type CollectionId, type PChannel } from '../../../shared/model/ids.ts';
+import type { MessageOrdinal, ResumePoint } from '../../../shared/model/position.ts';
+import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
+import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type {
-  StoredChannel,
   StoredCollection,
   StoredShard,
   StoredTask,
+  TaskRun,
   TaskStore,
 } from '../../../shared/model/task-state.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
-import { decodeRecord } from '../codec/decode.ts';
-import type { CreateCollectionRecord, OperationRecord, WalRecord } from '../codec/records.ts';
+import type { OperationRecord, WalRecord } from '../codec/records.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ReadBudget } from '../runtime/read-budget.ts';
 import { retrying } from '../runtime/retry.ts';
-import { orAborted, pause, SerialLane } from '../runtime/waiting.ts';
-import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
-import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
+import { orAborted } from '../runtime/waiting.ts';
+import type { Catalog } from '../source/catalog/catalog.ts';
+import type { KeySource, RowSource } from '../source/rows/row-source.ts';
+import type { Wal } from '../source/wal/wal.ts';
 import type { Target } from '../target/target.ts';
-import {
-  assertSameSource,
-  firstState,
-  newChannel,
-  readSourceIdentity,
-  shardsFromCreation,
-  toStoredCollection,
-} from './begin-task.ts';
+import { assertSameSource, firstState, newChannel, readSourceIdentity } from './begin-task.ts';
 import { BirthRegistrar } from './birth-registrar.ts';
-import { ChannelFollower, type FollowerContext } from './channel-follower.ts';
-import { catchUp } from './catch-up.ts';
+import { CatalogReadings } from './catalog-readings.ts';
+import type { WatchedCopy } from './changed-copies.ts';
 import { CheckpointTracker } from './checkpoint-tracker.ts';
+import { CollectionBirths } from './collection-births.ts';
 import { CollectionRegistry } from './collection-registry.ts';
 import { CollectionReplica, type ReplicaContext } from './collection-replica.ts';
-import { CopyRunner, type CopiedReplica } from './copy-runner.ts';
+import { CopyJoins } from './copy-joins.ts';
+import { CopyRunner } from './copy-runner.ts';
 import { IntentMarks } from './intent-marks.ts';
+import { LogReaders } from './log-readers.ts';
 import { lastChange } from './log-end.ts';
-import { joinCertificate } from './join-certificate.ts';
-import type { LogEntry } from './log-entry.ts';
-import type { StartPoint } from '../../../shared/model/start-point.ts';
-import type { RowSource } from '../source/rows/row-source.ts';
-import { WriteLease } from './write-lease.ts';
-import { OperationExecutor } from './operation-executor.ts';
+import { isPositionLost, LogWatch } from './log-watch.ts';
+import { OpenDefinitions } from './open-definitions.ts';
+import { OperationExecutor, type Park } from './operation-executor.ts';
 import { OperationFollower } from './operation-follower.ts';
-import { ShardLane } from './shard-lane.ts';
+import { RestartNeeded } from './restart-needed.ts';
+import { Quarantine, type ShardEntry } from './quarantine.ts';
+import { endingRun, newRun } from './run-lease.ts';
+import type { ShardLane } from './shard-lane.ts';
 import { StatusBoard } from './status-board.ts';
+import { TargetDatabases } from './target-databases.ts';
+import { doubtError, TargetGuard } from './target-guard.ts';
+import { TargetPulse } from './target-pulse.ts';
+import { WriteLease } from './write-lease.ts';
+import { WriteSlots } from './write-slots.ts';
 
 /** A write takes milliseconds, a bad day's write seconds. */
 const DRAIN_TIMEOUT_MS = 30_000;
-/** Between two readings of the whole catalogue; a burst of changes is one reading. */
-const CATALOG_PAUSE_MS = 500;
 
-/** The task has changed its own stored state and must be started over. Nothing is wrong. */
-export class RestartNeeded extends Error {
-  override readonly name = 'RestartNeeded';
-}
+/** More means that somebody else writes there. */
+const DOUBTFUL_AGAIN_MAX = 3;
 
 export interface TaskEngineOptions {
   readonly taskId: string;
@@ -70,6 +70,13 @@ export interface TaskEngineOptions {
   readonly drainTimeoutMs?: number;
   /** Where a new task begins. */
   readonly start: StartPoint;
+  /** Who runs it, for other engines and people. */
+  readonly run?: TaskRun;
+  /**
+   * Keeps a marker in the target against another store's engine; absent where the target is nobody else's (a simulation).
+   * `takesOver`: the operator has said that whoever else is at work there is to be displaced.
+   */
+  readonly guard?: { readonly takesOver: boolean };
 }
 
 export interface TaskEngineParts {
@@ -77,6 +84,8 @@ export interface TaskEngineParts {
   readonly catalog: Catalog;
   /** Reads the source's rows; absent where its address is not known. */
   readonly rows?: RowSource | undefined;
+  /** Reads the target's keys, for collections that are copied again. */
+  readonly targetRows?: KeySource | undefined;
   readonly target: Target;
   readonly store: TaskStore;
   readonly clock: Clock;
@@ -89,50 +98,106 @@ export class TaskEngine {
   readonly #board: StatusBoard;
   readonly #budget: ReadBudget;
   readonly #registry = new CollectionRegistry();
-  readonly #followers = new Map<PChannel, ChannelFollower>();
-  readonly #followerOf = new Map<VChannel, ChannelFollower>();
-  readonly #databaseLanes = new Map<string, SerialLane>();
   readonly #dropped = new Set<CollectionId>();
+  /** How often a collection's doubtful window was found wrong, in this run. */
+  readonly #doubtfulAgain = new Map<CollectionId, number>();
   /** Ends every wait and every loop: the caller's stop, or a failure that the task cannot survive. */
   readonly #end = new AbortController();
   /** Ends calls on the target, after they have had their time: a write that was cut off may still happen. */
   readonly #endCalls = new AbortController();
   readonly #calls = new Set<Promise<unknown>>();
-  /** Made by this task, now or earlier. */
-  readonly #ownDatabases = new Set<string>();
-  /** Seen on the target in this run. */
-  readonly #knownDatabases = new Set<string>(['default']);
   readonly #running = new Set<Promise<unknown>>();
-  readonly #births: BirthRegistrar;
-  readonly #catalogReadings = new SerialLane();
+  readonly #registrar: BirthRegistrar;
+  readonly #births: CollectionBirths;
+  readonly #catalog: CatalogReadings;
+  readonly #databases: TargetDatabases;
+  readonly #readers: LogReaders;
+  readonly #intents: IntentMarks;
+  readonly #slots = new WriteSlots();
+  readonly #openDefinitions: OpenDefinitions;
+  readonly #copies: CopyRunner;
+  readonly #joins: CopyJoins;
+  readonly #quarantine: Quarantine;
+  readonly #log: LogWatch;
+  readonly #pulse: TargetPulse;
   /** Its channels are known and are being read. */
   readonly #started = Promise.withResolvers<void>();
   #operations: OperationFollower | undefined;
-  #isReadingDue = false;
   #tracker: CheckpointTracker | undefined;
   #lease: WriteLease | undefined;
-  readonly #intents: IntentMarks;
-  readonly #copies: CopyRunner;
-  /** Shards that are read apart from their channels; settled when they no longer are. */
-  readonly #catchUps = new Set<Promise<void>>();
-  readonly #joins = new Map<CollectionId, CopiedReplica>();
+  #guardian: TargetGuard | undefined;
   #etcdClusterId = '';
 
-  constructor(options: TaskEngineOptions, parts: TaskEngineParts) {
+  constructor(options: TaskEngineOptions, given: TaskEngineParts) {
+    const { signal } = this.#end;
+    const parts = { ...given, store: endingRun(given.store, (error) => this.#end.abort(error)) };
+    const shared = {
+      ...parts,
+      registry: this.#registry,
+      signal,
+      addNewChannels: () => this.#addNewChannels(),
+      isDropped: (id: CollectionId) => this.#dropped.has(id),
+    };
     this.#options = options;
     this.#parts = parts;
     this.#budget = new ReadBudget(options.budgetBytes);
     this.#board = new StatusBoard(parts.clock);
-    this.#births = new BirthRegistrar(parts.catalog, parts.wal, parts.logger);
     this.#intents = new IntentMarks(parts.store);
-    this.#copies = new CopyRunner({
+    this.#quarantine = new Quarantine({ ...parts, signal });
+    this.#openDefinitions = new OpenDefinitions(parts.clock);
+    this.#databases = new TargetDatabases({ ...parts, onTarget: (name, call) => this.#onTarget(name, call) });
+    this.#readers = new LogReaders({
+      ...shared,
+      budget: this.#budget,
+      observer: (place) => this.#board.observer(place),
+      track: (work, failed) => this.#track(work, failed),
+      channelFailed: (error) => this.#board.failed(error),
+      channelLost: (channel) => this.#guard(this.#log.channelLost(channel)),
+      collectionBorn: (record, follower, ordinal) => this.#births.born(record, follower, ordinal),
+      channelConfirmed: (name, resume, tick) => this.#channelConfirmed(name, resume, tick),
+      messageRead: (record, bytes, channel) => this.#messageRead(record, bytes, channel),
+    });
+    this.#log = new LogWatch({
+      ...shared,
+      readers: this.#readers,
+      flush: () => this.#tracker?.flush(),
+      epochOpened: (epoch) => this.#tracker?.epochOpened(epoch),
+      restart: (reason) => this.#end.abort(reason),
+    });
+    this.#pulse = new TargetPulse({
       ...parts,
+      ask: () => this.#tracked(parts.target.listDatabases(this.#endCalls.signal)),
+      observer: this.#board.observer('target'),
+    });
+    this.#registrar = new BirthRegistrar(parts.catalog, parts.wal, parts.logger);
+    this.#births = new CollectionBirths({
+      ...shared,
+      registrar: this.#registrar,
+      readers: this.#readers,
+      observer: this.#board.observer('catalog'),
+      addReplica: (stored) => this.#addReplica(stored),
+    });
+    this.#catalog = new CatalogReadings({
+      ...shared,
+      observer: this.#board.observer('catalog'),
+      assertNotMissed: (collection) => this.#births.assertNotMissed(collection),
+      guard: (work) => this.#guard(work),
+    });
+    this.#joins = new CopyJoins({
+      ...shared,
+      observer: (place) => this.#board.observer(place),
+      follow: (replica, shard, end) => this.#readers.follow(replica, shard, end),
+      shardFailed: (shard, error) => this.#log.shardFailed(shard, error),
+    });
+    this.#copies = new CopyRunner({
+      ...shared,
       rows: parts.rows,
+      targetRows: parts.targetRows,
+      notice: (text) => this.#board.notice(text),
       mayLoad: options.start.kind === 'copy' && options.start.mayLoad,
-      signal: this.#end.signal,
       observer: (place) => this.#board.observer(place),
       predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
-      copied: (copy) => this.#guard(this.#follow(copy)),
+      copied: (copy) => this.#guard(this.#joins.follow(copy)),
     });
   }
 
@@ -143,7 +208,18 @@ export class TaskEngine {
       operationsPending: this.#operations?.pendingCount ?? 0,
       budgetUsedBytes: this.#budget.usedBytes,
       budgetPeakBytes: this.#budget.peakBytes,
+      channels: this.#readers.readings(),
+      rowsWaiting: this.#budget.usedRows,
+      targetSilentSinceMs: this.#pulse.silentSinceMs(),
+      ...this.#log.status(),
     });
+  }
+
+  /** To be called several times a second while it runs: looks after what would otherwise stand still unseen. */
+  watch(): void {
+    if (this.#lease === undefined || this.#end.signal.aborted) return;
+    this.#pulse.poll();
+    this.#log.poll();
   }
 
   /**
@@ -169,6 +245,7 @@ export class TaskEngine {
       signal.removeEventListener('abort', onAbort);
       await this.#drain();
       this.#storeLast();
+      await this.#guardian?.leave();
     }
   }
 
@@ -187,6 +264,7 @@ export class TaskEngine {
   #storeLast(): void {
     try {
       this.#tracker?.flush();
+      this.#intents.settle([...this.#registry.all()].flatMap((replica) => [...replica.lanes()]));
       // One that is still under way may land yet.
       if (this.#calls.size === 0) this.#lease?.end();
     } catch (error) {
@@ -214,24 +292,18 @@ export class TaskEngine {
     const level = (async () => {
       await orAborted(this.#started.promise, stop);
       if (this.#operations !== undefined) {
-        await this.#operations.whenConfirmed(await this.#latest(this.#operations.channel), stop);
+        await this.#operations.whenConfirmed(await this.#readers.latest(this.#operations.channel), stop);
       }
-      const ends = await Promise.all(
-        [...this.#followers.values()].map(async (follower) => ({
-          follower,
-          end: await this.#latest(follower.channel),
-        })),
-      );
-      const whenConfirmed = () => Promise.all(ends.map(({ follower, end }) => follower.whenConfirmed(end, stop)));
-      await whenConfirmed();
+      const ends = await this.#readers.ends();
+      await ends.whenConfirmed(stop);
       await Promise.all([...this.#registry.all()].map((replica) => replica.whenJoined(stop)));
       // Behind its join a shard may still be read apart from its channel, which knows nothing of it.
-      await orAborted(Promise.all(this.#catchUps), stop);
-      await whenConfirmed();
+      await this.#readers.whenTogether(stop);
+      await ends.whenConfirmed(stop);
       // A drop that an earlier run began has no shard left that could wait for it.
       const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
       await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
-      const { partitions } = await this.#catalogReadings.run(() => this.#readCatalog());
+      const { partitions } = await this.#catalog.now();
       await orAborted(partitions, stop);
     })();
     await Promise.race([level, failure]);
@@ -240,29 +312,60 @@ export class TaskEngine {
   async #start(): Promise<void> {
     const { catalog, wal, target, store } = this.#parts;
     const { rootPath, walKind } = this.#options;
-    const stored = await retrying(
-      async (): Promise<StoredTask> => {
-        const [identity] = await Promise.all([
-          readSourceIdentity(catalog, wal, { rootPath, walKind }),
-          target.probe(this.#end.signal),
-        ]);
-        const known = store.load();
-        if (known !== undefined) {
-          assertSameSource(known.source, identity);
-          return known;
-        }
-        const first = await firstState(catalog, wal, identity, this.#options.start);
-        return { ...first, epoch: store.begin(first), databases: [], droppedPartitions: [], writesUntilMs: 0 };
-      },
-      this.#end.signal,
-      this.#board.observer('start'),
-    );
+    const { signal } = this.#end;
+    const begin = async (): Promise<void> => {
+      const [identity] = await Promise.all([
+        readSourceIdentity(catalog, wal, { rootPath, walKind }),
+        target.probe(signal),
+      ]);
+      const known = store.load();
+      if (known === undefined) store.begin(await firstState(catalog, wal, identity, this.#options.start));
+      else assertSameSource(known.source, identity);
+    };
+    await retrying(begin, signal, this.#board.observer('start'));
+    await this.#takeLease();
+    const stored = store.load();
+    if (stored === undefined) throw noState();
     this.#etcdClusterId = stored.source.etcdClusterId;
-    for (const database of stored.databases) this.#ownDatabases.add(database);
+    this.#databases.takeUp(stored.databases);
+    this.#quarantine.takeUp();
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
-    this.#lease = new WriteLease(store, this.#parts.clock, stored.writesUntilMs);
+    const ask = () => this.#onTarget('listDatabases', (signal) => target.listDatabases(signal));
+    this.#lease = new WriteLease({ ...this.#parts, ask }, stored.writesUntilMs);
     await this.#takeUp(stored);
-    catalog.watch(() => this.#catalogChanged(), this.#end.signal);
+    catalog.watch(() => {
+      this.#registrar.changed();
+      this.#catalog.changed();
+    }, this.#end.signal);
+  }
+
+  /** From here on this run alone moves the task's state, and, as far as the marker tells, writes into the target. */
+  async #takeLease(): Promise<void> {
+    const { store, target, clock } = this.#parts;
+    const { taskId, run = newRun('', clock), guard } = this.#options;
+    const lease = store.takeLease(run);
+    if (lease === undefined) throw noState();
+    if (guard === undefined) return;
+    this.#guardian = new TargetGuard({
+      taskId,
+      target,
+      store,
+      lease,
+      run,
+      takesOver: guard.takesOver,
+      observer: this.#board.observer('marker'),
+      notice: (text) => this.#board.notice(text),
+      copies: () => this.#watchedCopies(),
+      changed: ({ id }, error) => this.#registry.get(id)?.fail(error),
+    });
+    await this.#guardian.take(this.#end.signal);
+  }
+
+  *#watchedCopies(): Iterable<WatchedCopy> {
+    for (const replica of this.#registry.all()) {
+      const copy = replica.watchedCopy();
+      if (copy !== undefined) yield copy;
+    }
   }
 
   async #takeUp(stored: StoredTask): Promise<void> {
@@ -274,17 +377,41 @@ export class TaskEngine {
         this.#operations = new OperationFollower(this.#operationContext(), channel);
         continue;
       }
-      this.#addFollower(channel);
+      this.#readers.addChannel(channel);
     }
     for (const collection of stored.collections) {
       if (collection.phase === 'dropped') this.#dropped.add(collection.id);
       else this.#addReplica(collection, stored);
     }
-    for (const shard of stored.shards) await this.#takeUpShard(shard);
+    const farBehind: StoredShard[] = [];
+    for (const { channel, checkpoint } of stored.channels) await this.#assertNewsKept(channel, checkpoint.resume);
+    const ends = await this.#logEnds(stored.shards);
+    for (const shard of stored.shards) {
+      this.#readers.claim(shard);
+      if (!(await this.#isToFollow(shard))) continue;
+      if (this.#readers.isFarBehind(shard)) farBehind.push(shard);
+      else this.#follow(shard, ends);
+    }
+    if (this.#guardian !== undefined) {
+      this.#track(this.#guardian.keep(signal), (error) => this.#end.abort(error));
+    }
     for (const replica of this.#registry.all()) replica.resume();
-    for (const follower of this.#followers.values()) this.#runFollower(follower);
+    for (const follower of this.#readers.all()) this.#readers.run(follower);
+    for (const shard of farBehind) this.#follow(shard, ends);
     this.#runOperations();
     for (const replica of this.#registry.all()) this.#takeUpCopy(replica, stored);
+  }
+
+  /** Where the log no longer holds a channel's own news the task starts over behind what is lost. */
+  async #assertNewsKept(channel: PChannel, resume: ResumePoint): Promise<void> {
+    const { wal } = this.#parts;
+    try {
+      await retrying(() => wal.assertKept(channel, resume), this.#end.signal, this.#board.observer(channel));
+    } catch (error) {
+      if (!isPositionLost(error)) throw error;
+      await this.#log.channelLost(channel);
+      this.#end.signal.throwIfAborted();
+    }
   }
 
   #runOperations(): void {
@@ -292,104 +419,132 @@ export class TaskEngine {
     if (operations !== undefined) this.#track(operations.run(), (error) => this.#end.abort(error));
   }
 
+  /** A shard whose place in the log is gone stops its collection, not its channel. */
+  async #isToFollow(shard: StoredShard): Promise<boolean> {
+    const replica = this.#registry.get(shard.collectionId);
+    // One that is being dropped has had all its changes: every shard stood at the drop.
+    if (replica === undefined || replica.hasFailed || replica.isEnding) return false;
+    try {
+      await this.#readers.assertKept(shard);
+    } catch (error) {
+      await this.#log.shardFailed(shard, error);
+      return false;
+    }
+    return replica.copy === 'none' || replica.copy === 'joined';
+  }
+
+  /** The last message of each of the shards' channels that can be a change. */
+  async #logEnds(shards: readonly StoredShard[]): Promise<ReadonlyMap<PChannel, MessageOrdinal>> {
+    const { wal } = this.#parts;
+    const { signal } = this.#end;
+    const channels = new Set(shards.map(({ channel }) => channel).filter((channel) => this.#readers.has(channel)));
+    const ends = [...channels].map(async (channel) => {
+      const last = async () => lastChange(wal, channel, await this.#readers.latest(channel), signal);
+      return [channel, await retrying(last, signal, this.#board.observer(channel))] as const;
+    });
+    return new Map(await Promise.all(ends));
+  }
+
+  #follow(shard: StoredShard, ends: ReadonlyMap<PChannel, MessageOrdinal>): void {
+    const replica = this.#registry.get(shard.collectionId);
+    if (replica === undefined || replica.hasFailed) return;
+    const end = ends.get(shard.channel);
+    const following = this.#readers.follow(replica, { ...shard, intent: shard.intent ?? end }, end);
+    this.#track(
+      following.catch((error: unknown) => this.#log.shardFailed(shard, error)),
+      (error) => replica.fail(error),
+    );
+  }
+
   #takeUpCopy(replica: CollectionReplica, stored: StoredTask): void {
     if (replica.hasFailed || replica.isEnding) return;
     const shards = stored.shards.filter((shard) => shard.collectionId === replica.id);
-    if (replica.isBeingCopied) {
-      this.#copies.add({ replica, shards });
-    } else if (replica.copy === 'copied') {
-      this.#guard(this.#followAgain(replica, shards));
+    if (replica.isBeingCopied) this.#copies.add({ replica, shards });
+    else if (replica.copy === 'copied') this.#guard(this.#joins.followAgain(replica, shards));
+  }
+
+  /**
+   * Takes a collection that has stopped up again where it stands, through readers of its own until it is level; the others
+   * go on meanwhile. Resolves when it has begun.
+   */
+  async retry(id: CollectionId): Promise<void> {
+    const replica = this.#registry.get(id);
+    if (replica?.hasFailed !== true) throw notStopped(id);
+    await this.#replace(replica);
+  }
+
+  /**
+   * Copies collections again while their copies stay where they are: each one's stream is held until its rows are confirmed,
+   * the others go on. Resolves when they are queued.
+   */
+  async recopy(ids: readonly CollectionId[]): Promise<void> {
+    const replicas = ids.map((id) => this.#registry.get(id)).filter((replica) => replica?.isEnding === false);
+    if (replicas.length < ids.length) throw notThere(ids.length - replicas.length);
+    for (const replica of replicas) {
+      if (replica !== undefined)
+        await this.#replace(replica, () => this.#parts.store.beginRecopy(replica.id, 'creating'));
     }
   }
 
-  /** A copy that an earlier run ended. What it wrote since may have moved the intent behind E: the join is later then. */
-  async #followAgain(replica: CollectionReplica, shards: readonly StoredShard[]): Promise<void> {
-    const { wal, clock } = this.#parts;
+  setCopyBudget(budget: CopyBudget): void {
+    this.#copies.setBudget(budget);
+  }
+
+  quarantine(): readonly QuarantinedRecord[] {
+    return this.#quarantine.list();
+  }
+
+  /** @throws notFound */
+  quarantinedBytes(id: string): Uint8Array {
+    return this.#quarantine.bytesOf(id);
+  }
+
+  /** Leaves a message out for good, and takes its collection up again. @throws notFound */
+  async skip(id: string, reason: string): Promise<void> {
+    const { collectionId, kind, ordinal, database, collection } = this.#quarantine.skip(id, reason);
+    this.#board.notice(`Left out of ${database}.${collection}: ${kind} message ${ordinal}. Reason given: ${reason}`);
+    const replica = this.#registry.get(asCollectionId(BigInt(collectionId)));
+    if (replica?.hasFailed === true) await this.#replace(replica);
+  }
+
+  /** @param change Of what is stored, when nothing of the collection is under way any more. */
+  async #replace(old: CollectionReplica, change?: () => void): Promise<void> {
+    const { store } = this.#parts;
     const { signal } = this.#end;
-    const ends = new Map<VChannel, MessageOrdinal>();
-    for (const { vchannel, channel, intent } of shards) {
-      const last = () => lastChange(wal, channel, intent ?? ORDINAL_NONE, signal);
-      ends.set(vchannel, await retrying(last, signal, this.#board.observer(channel)));
+    // What was parked for it beyond the limit can only be read again from the beginning.
+    const isRestartDue = this.#operations?.hasGivenUp === true;
+    old.detach();
+    await orAborted(old.whenQuiet(), signal);
+    // Somebody else was first, or it is gone.
+    if (this.#registry.get(old.id) !== old) return;
+    this.#tracker?.flush();
+    this.#joins.forget(old.id);
+    store.clearQuarantined(old.id);
+    if (change !== undefined) this.#log.closed(old.id);
+    change?.();
+    const stored = store.load();
+    const collection = stored?.collections.find(({ id }) => id === old.id);
+    if (stored === undefined || collection === undefined) throw notThere(1);
+    this.#board.collectionRecovered(old.id);
+    if (isRestartDue) {
+      this.#end.abort(new RestartNeeded(`${old.address.collection} is taken up again.`));
+      return;
     }
-    const now = clock.now();
-    await this.#follow({ replica, shards, ends, copyBeganMs: now, copyEndedMs: now });
-  }
-
-  /** From S to where the channels are read, and through the join. */
-  async #follow(copy: CopiedReplica): Promise<void> {
-    const { replica, shards } = copy;
-    try {
-      this.#joins.set(replica.id, copy);
-      const catchUps = shards.map((shard) => {
-        const main = this.#followers.get(shard.channel);
-        if (main === undefined) throw channelGone(shard.channel);
-        const lane = new ShardLane(
-          replica,
-          shard.vchannel,
-          shard.checkpoint,
-          shard.intent ?? ORDINAL_NONE,
-          replica.signal,
-        );
-        replica.addLane(lane);
-        const caughtUp = catchUp({
-          context: this.#followerContext(shard.channel),
-          lane,
-          main,
-          followed: (by) => this.#followerOf.set(shard.vchannel, by),
-        });
-        // Should what follows throw first, its own failure is no reason to end the process.
-        const settled = caughtUp.catch(() => undefined);
-        this.#catchUps.add(settled);
-        void settled.finally(() => this.#catchUps.delete(settled));
-        return caughtUp;
-      });
-      this.#joinDue(replica);
-      await Promise.all(catchUps);
-    } catch (error) {
-      replica.fail(error);
+    const replica = this.#addReplica(collection, stored);
+    old.replacedBy(replica);
+    replica.resume();
+    const shards = stored.shards.filter(({ collectionId }) => collectionId === replica.id);
+    const ends = await this.#logEnds(shards);
+    for (const shard of shards) {
+      this.#readers.claim(shard);
+      if (await this.#isToFollow(shard)) this.#follow(shard, ends);
     }
-  }
-
-  /** A shard has joined when it resumes behind E: at the first tick there, or where nothing was written meanwhile. */
-  #joinDue(replica: CollectionReplica): void {
-    const pending = this.#joins.get(replica.id);
-    if (pending === undefined) return;
-    const lanes = [...replica.lanes()];
-    const hasJoined = ({ vchannel, confirmed }: ShardLane): boolean =>
-      firstOrdinal(confirmed.resume) > (pending.ends.get(vchannel) ?? ORDINAL_NONE);
-    if (lanes.length < pending.shards.length || !lanes.every(hasJoined)) return;
-    this.#joins.delete(replica.id);
-    this.#parts.store.recordJoin(replica.id, joinCertificate(pending, this.#parts));
-    replica.copyMoved('joined');
-  }
-
-  #addFollower(stored: StoredChannel): ChannelFollower {
-    const follower = new ChannelFollower(this.#followerContext(stored.channel), stored);
-    this.#followers.set(stored.channel, follower);
-    return follower;
-  }
-
-  #runFollower(follower: ChannelFollower): void {
-    this.#track(follower.run(), (error) => {
-      this.#board.failed(error);
-      for (const [vchannel, other] of this.#followerOf) {
-        if (other === follower) this.#replicaOf(vchannel)?.fail(error);
-      }
-    });
+    this.#takeUpCopy(replica, stored);
   }
 
   async #addNewChannels(): Promise<void> {
-    const { wal, store } = this.#parts;
     if (this.#operations === undefined) await this.#addOperationChannel();
-    for (const channel of await wal.listDataChannels()) {
-      if (this.#followers.has(channel)) continue;
-      const bounds = await wal.bounds(channel);
-      // Another may have added it while this one asked; from here on nothing is awaited.
-      if (this.#followers.has(channel)) continue;
-      const stored = newChannel(channel, bounds);
-      store.addChannel(stored);
-      this.#runFollower(this.#addFollower(stored));
-    }
+    await this.#readers.addNewChannels();
   }
 
   /** Some brokers make it when the first operation is written. */
@@ -405,68 +560,19 @@ export class TaskEngine {
     this.#runOperations();
   }
 
-  #catalogChanged(): void {
-    this.#births.changed();
-    // One reading at a time, and one more for all the changes that came while it ran.
-    if (this.#isReadingDue) return;
-    this.#isReadingDue = true;
-    this.#guard(
-      this.#catalogReadings.run(async () => {
-        await pause(CATALOG_PAUSE_MS, this.#end.signal);
-        this.#isReadingDue = false;
-        await this.#readCatalog();
-      }),
-    );
-  }
-
-  /**
-   * What only the catalogue tells: channels that are new, partitions, whose creation 2.3.5 does not write into the log,
-   * and collections whose birth was passed over. Nothing is ever removed for being absent here.
-   * @returns the making of partitions, which one collection's trouble may hold up for long.
-   */
-  async #readCatalog(): Promise<{ partitions: Promise<unknown> }> {
-    const snapshot = await retrying(
-      async () => {
-        await this.#addNewChannels();
-        return this.#parts.catalog.snapshot();
-      },
-      this.#end.signal,
-      this.#board.observer('catalog'),
-    );
-    const partitions = snapshot.collections.map(async (collection) => {
-      this.#assertNotMissed(collection);
-      await this.#registry.get(collection.id)?.addPartitions(collection.partitions);
-    });
-    for (const work of partitions) this.#guard(work);
-    return { partitions: Promise.allSettled(partitions) };
-  }
-
-  /**
-   * A collection can be in the catalogue so late that its birth in the log was given up (`birth-registrar.ts`). Its shards
-   * are then added where their history begins, and the task starts over to read from there.
-   */
-  #assertNotMissed(collection: CatalogCollection): void {
-    const { store, wal } = this.#parts;
-    const known = this.#registry.get(collection.id);
-    const isElsewhere =
-      known !== undefined && (known.hasFailed || known.isEnding || known.isBeingCopied || known.copy === 'copied');
-    if (this.#dropped.has(collection.id) || isElsewhere) return;
-    const missed = shardsFromCreation(collection, wal, (channel) => this.#followers.get(channel)?.incarnation).filter(
-      ({ vchannel, channel, checkpoint }) =>
-        !this.#followerOf.has(vchannel) && (this.#followers.get(channel)?.hasRead(checkpoint.resume.ordinal) ?? false),
-    );
-    if (missed.length === 0) return;
-    if (known === undefined) store.addCollection(toStoredCollection(collection));
-    for (const shard of missed) store.addShard(shard);
-    throw new RestartNeeded(`${collection.database}.${collection.name} came into the catalogue late.`);
-  }
-
-  #addReplica(collection: StoredCollection, stored?: Pick<StoredTask, 'droppedPartitions'>): CollectionReplica {
+  #addReplica(
+    collection: StoredCollection,
+    stored?: Pick<StoredTask, 'droppedPartitions' | 'shards'>,
+  ): CollectionReplica {
     const droppedPartitions = (stored?.droppedPartitions ?? [])
       .filter((partition) => partition.collectionId === collection.id)
       .map((partition) => partition.partitionId);
     const replica = new CollectionReplica(this.#replicaContext(), collection, droppedPartitions);
+    for (const { vchannel, collectionId, checkpoint } of stored?.shards ?? []) {
+      if (collectionId === replica.id) replica.takenUpAt(vchannel, checkpoint.tick);
+    }
     this.#registry.add(replica);
+    if (collection.doubt !== undefined) replica.fail(doubtError(collection.doubt, replica));
     return replica;
   }
 
@@ -475,101 +581,14 @@ export class TaskEngine {
     this.#track(work, (error) => this.#board.failed(error));
   }
 
-  /** A shard whose place in the log is gone stops its collection, not its channel. */
-  async #takeUpShard(shard: StoredShard): Promise<void> {
-    const replica = this.#registry.get(shard.collectionId);
-    const follower = this.#followers.get(shard.channel);
-    if (follower !== undefined) this.#followerOf.set(shard.vchannel, follower);
-    // One that is being dropped has had all its changes: every shard stood at the drop.
-    if (replica === undefined || replica.hasFailed || replica.isEnding) return;
-    try {
-      if (follower === undefined) throw channelGone(shard.channel);
-      await retrying(
-        () => this.#parts.wal.assertKept(shard.channel, shard.checkpoint.resume),
-        this.#end.signal,
-        this.#board.observer(shard.channel),
-      );
-      if (replica.copy === 'none' || replica.copy === 'joined') {
-        this.#addLane(replica, { ...shard, intent: shard.intent ?? (await this.#latest(shard.channel)) }, follower);
-      }
-    } catch (error) {
-      replica.fail(error);
-    }
-  }
-
-  #addLane(replica: CollectionReplica, shard: StoredShard, follower: ChannelFollower): void {
-    const lane = new ShardLane(replica, shard.vchannel, shard.checkpoint, shard.intent ?? ORDINAL_NONE, replica.signal);
-    replica.addLane(lane);
-    follower.addLane(lane);
-  }
-
-  async #collectionBorn(
-    record: CreateCollectionRecord,
-    follower: ChannelFollower,
-    ordinal: MessageOrdinal,
-  ): Promise<void> {
-    const { store } = this.#parts;
-    if (this.#dropped.has(record.collectionId)) return;
-    let replica = this.#registry.get(record.collectionId);
-    if (replica === undefined) {
-      const found = await retrying(
-        () => this.#births.find(record, follower.channel, this.#end.signal),
-        this.#end.signal,
-        this.#board.observer('catalog'),
-      );
-      // Another shard's message may have been first, while this one asked.
-      replica = this.#registry.get(record.collectionId);
-      if (replica === undefined) {
-        if (found === undefined) return;
-        const stored = toStoredCollection(found);
-        store.addCollection(stored);
-        replica = this.#addReplica(stored);
-      }
-      await this.#addNewChannels();
-    }
-    // A copied one has its shards, or gets them with the copy.
-    if (replica.isEnding || replica.copy !== 'none') return;
-    for (const vchannel of record.vchannels) {
-      if (this.#followerOf.has(vchannel) || !vchannel.startsWith(`${follower.channel}_`)) continue;
-      const shard: StoredShard = {
-        vchannel,
-        collectionId: record.collectionId,
-        channel: follower.channel,
-        checkpoint: {
-          resume: { kind: 'at', ordinal, incarnation: follower.incarnation },
-          tick: (record.beginTick - 1n) as TimeTick,
-        },
-        intent: ORDINAL_NONE,
-      };
-      store.addShard(shard);
-      this.#followerOf.set(vchannel, follower);
-      // The shard of one that has failed is kept for a later start, with nobody to apply it now.
-      if (!replica.hasFailed) this.#addLane(replica, shard, follower);
-    }
-  }
-
-  #followerContext(channel: PChannel): FollowerContext {
-    return {
-      wal: this.#parts.wal,
-      budget: this.#budget,
-      registry: this.#registry,
-      observer: this.#board.observer(channel),
-      signal: this.#end.signal,
-      collectionBorn: (record, follower, ordinal) => this.#collectionBorn(record, follower, ordinal),
-      channelConfirmed: (name, resume, tick) => this.#channelConfirmed(name, resume, tick),
-      messageRead: (record, bytes) => this.#messageRead(record, bytes),
-      release: (entry) => this.#release(entry),
-    };
-  }
-
   #operationContext() {
     const executor = new OperationExecutor({
       target: this.#parts.target,
       registry: this.#registry,
       signal: this.#end.signal,
-      databaseLane: (database) => this.#databaseLane(database),
-      ensureDatabase: (database) => this.#ensureDatabase(database),
-      dropOwnDatabase: (database) => this.#dropOwnDatabase(database),
+      databaseLane: (database) => this.#databases.lane(database),
+      ensureDatabase: (database) => this.#databases.ensure(database),
+      dropOwnDatabase: (database) => this.#databases.dropOwn(database),
       skipped: (record, reason) => this.#skipped(record, reason),
     });
     return {
@@ -577,7 +596,8 @@ export class TaskEngine {
       observer: this.#board.observer('operations'),
       signal: this.#end.signal,
       whenDue: (tick: TimeTick) => this.#whenDue(tick),
-      execute: (record: OperationRecord, ordinal: MessageOrdinal) => executor.execute(record, ordinal),
+      execute: (record: OperationRecord, ordinal: MessageOrdinal, park: Park) =>
+        executor.execute(record, ordinal, park),
       channelConfirmed: (name: PChannel, resume: ResumePoint, tick: TimeTick) =>
         this.#channelConfirmed(name, resume, tick),
       messageRead: (record: WalRecord, bytes: number) => this.#messageRead(record, bytes),
@@ -585,108 +605,71 @@ export class TaskEngine {
   }
 
   #replicaContext(): ReplicaContext {
-    const { target, store, clock } = this.#parts;
+    const { target, targetRows, store, clock } = this.#parts;
     const lease = this.#lease;
     if (lease === undefined)
       throw new ReplicationError('bug', 'internal', 'A collection was taken up before the lease.');
     return {
       target,
+      targetRows,
       store,
       clock,
       lease,
+      slots: this.#slots,
       intents: this.#intents,
-      joinDue: (replica) => this.#joinDue(replica),
+      openDefinitions: this.#openDefinitions,
+      joinDue: (replica) => this.#joins.due(replica),
       signal: this.#end.signal,
       callSignal: this.#endCalls.signal,
       tracked: (call) => this.#tracked(call),
       originOf: (id) => `${this.#etcdClusterId}/${id}`,
       predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
-      databaseLane: (database) => this.#databaseLane(database),
-      ensureDatabase: (database) => this.#ensureDatabase(database),
-      contentOf: (lane, entry) => this.#contentOf(lane, entry),
-      release: (entry) => this.#release(entry),
-      laneChanged: (lane) => this.#laneChanged(lane),
+      databaseLane: (database) => this.#databases.lane(database),
+      ensureDatabase: (database) => this.#databases.ensure(database),
+      isSkipped: (lane, entry) => this.#quarantine.isSkipped(lane.vchannel, entry.ordinal),
+      refused: (replica, entry, error) => this.#refused(replica, entry, error),
+      contentOf: (lane, entry) => this.#readers.contentOf(lane, entry),
+      release: (entry) => this.#readers.release(entry),
+      laneChanged: (lane) => this.#readers.laneChanged(lane),
       laneConfirmed: (lane) => this.#tracker?.confirmShard(lane.vchannel, lane.confirmed),
-      called: (name) => this.#board.called(name),
+      called: (name) => this.#called(name),
+      whenMayWrite: (waits) => this.#guardian?.whenMayWrite(waits) ?? Promise.resolve(),
       rowsConfirmed: (tick) => this.#board.rowsConfirmed(tick),
       dropped: (replica) => this.#forget(replica),
-      partitionsWanted: () => this.#catalogChanged(),
-      failed: (_replica, error) => this.#board.collectionFailed(error),
+      partitionsWanted: () => this.#catalog.changed(),
+      laneFailed: (replica, lane, error) => this.#laneFailed(replica, lane, error),
+      failed: (replica, error) => this.#collectionFailed(replica, error),
       notice: (text) => this.#board.notice(text),
     };
   }
 
   #forget(replica: CollectionReplica): void {
     this.#dropped.add(replica.id);
-    this.#joins.delete(replica.id);
+    this.#joins.forget(replica.id);
+    this.#log.closed(replica.id);
+    this.#parts.store.clearQuarantined(replica.id);
     this.#registry.remove(replica);
     this.#board.retire(replica.status());
-    for (const vchannel of replica.vchannels) this.#followerOf.delete(vchannel);
-  }
-
-  #laneChanged(lane: ShardLane): void {
-    const follower = this.#followerOf.get(lane.vchannel);
-    if (lane.activity === 'stopped') follower?.removeLane(lane.vchannel);
-    follower?.laneChanged();
-    this.#budget.changed();
-  }
-
-  async #contentOf(lane: ShardLane, entry: LogEntry): Promise<WalRecord> {
-    if (entry.content !== undefined) return entry.content;
-    const follower = this.#followerOf.get(lane.vchannel);
-    if (follower === undefined)
-      throw new ReplicationError('bug', 'internal', `No channel is known for ${lane.vchannel}.`);
-    const { channel } = follower;
-    const message = await retrying(
-      () => this.#parts.wal.readAt(channel, entry.ordinal, this.#end.signal),
-      this.#end.signal,
-      this.#board.observer(channel),
-    );
-    const record = decodeRecord(message.payload);
-    if (record.kind === 'malformed') {
-      throw new ReplicationError(
-        'malformedMessage',
-        'wal',
-        `Message ${entry.ordinal} of ${channel} reads differently the second time: ${record.what}. Report this.`,
-      );
+    this.#readers.forget(replica);
+    // Whoever stopped because this one was in the way can go on.
+    for (const other of this.#registry.all()) {
+      if (other.stoppedBy === replica.id) this.#guard(this.retry(other.id));
     }
-    return record;
-  }
-
-  #release(entry: LogEntry): void {
-    entry.uses -= 1;
-    if (entry.uses > 0) return;
-    entry.content = undefined;
-    this.#budget.release(entry.heldBytes);
-    entry.heldBytes = 0;
-  }
-
-  /** The last message that stands in the channel now. */
-  async #latest(channel: PChannel): Promise<MessageOrdinal> {
-    const read = (): Promise<ChannelBounds> => this.#parts.wal.bounds(channel);
-    const { earliest, latest } = await retrying(read, this.#end.signal, this.#board.observer(`end of ${channel}`));
-    // Brokers number an empty log differently; below all messages is what it means.
-    return earliest > latest ? ORDINAL_NONE : latest;
   }
 
   async #whenDue(tick: TimeTick): Promise<void> {
     const { signal } = this.#end;
     // What an operation names was created before it, perhaps on a channel that has only come into being with it.
     await retrying(() => this.#addNewChannels(), signal, this.#board.observer('operations'));
-    await Promise.all(
-      [...this.#followers.values()].map(async (follower) => {
-        if (follower.readTick() >= tick) return;
-        await follower.whenRead(await this.#latest(follower.channel), tick, signal);
-      }),
-    );
+    await this.#readers.whenAllRead(tick);
   }
 
   #channelConfirmed(channel: PChannel, resume: ResumePoint, tick: TimeTick): void {
     this.#tracker?.confirmChannel(channel, { resume, tick });
   }
 
-  #messageRead(record: WalRecord, bytes: number): void {
-    const isNew = this.#board.messageRead(record, bytes);
+  #messageRead(record: WalRecord, bytes: number, channel?: PChannel): void {
+    const isNew = this.#board.messageRead(record, bytes, channel);
     if (isNew && record.kind === 'unknown') {
       this.#parts.logger.warn(
         { messageType: record.messageType },
@@ -703,56 +686,52 @@ export class TaskEngine {
     );
   }
 
+  async #refused(replica: CollectionReplica, { vchannel, entry }: ShardEntry, error: ReplicationError): Promise<void> {
+    const channel = this.#readers.channelOf(vchannel);
+    if (channel === undefined) return;
+    const { id, address } = replica;
+    await this.#quarantine.keep({ id, address, channel, vchannel, entry }, error);
+  }
+
+  #laneFailed(replica: CollectionReplica, { vchannel, confirmed }: ShardLane, error: unknown): void {
+    const channel = this.#readers.channelOf(vchannel);
+    const shard = { vchannel, channel, collectionId: replica.id, checkpoint: confirmed };
+    if (channel === undefined || !isPositionLost(error)) replica.fail(error);
+    else this.#guard(this.#log.shardFailed({ ...shard, channel }, error));
+  }
+
+  #collectionFailed(replica: CollectionReplica, error: ReplicationError): void {
+    this.#board.collectionFailed(replica.id, error);
+    if (error.code !== 'doubledRows') return;
+    const attempts = (this.#doubtfulAgain.get(replica.id) ?? 0) + 1;
+    this.#doubtfulAgain.set(replica.id, attempts);
+    // Written again by key, which leaves one row of each.
+    if (attempts <= DOUBTFUL_AGAIN_MAX) this.#guard(this.retry(replica.id));
+  }
+
+  #called(name: string): void {
+    this.#board.called(name);
+    this.#pulse.answered();
+  }
+
   /** A call that no collection can show the trouble of. */
   async #onTarget<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { signal } = this.#end;
     try {
       const result = await retrying(
-        () => this.#tracked(call(this.#endCalls.signal)),
+        async () => {
+          await this.#guardian?.whenMayWrite(signal);
+          return this.#tracked(call(this.#endCalls.signal));
+        },
         signal,
         this.#board.observer(name),
       );
-      this.#board.called(name);
+      this.#called(name);
       return result;
     } catch (error) {
       if (!signal.aborted) this.#board.failed(toReplicationError(error));
       throw error;
     }
-  }
-
-  /** In the database's lane. One that was there before is used, and never dropped. */
-  async #ensureDatabase(database: string): Promise<void> {
-    const { target, store } = this.#parts;
-    if (this.#knownDatabases.has(database)) return;
-    const existing = await this.#onTarget('listDatabases', (signal) => target.listDatabases(signal));
-    if (!existing.includes(database)) {
-      // Before it is made: a crash in between must not leave one that nobody may drop.
-      store.addDatabase(database);
-      this.#ownDatabases.add(database);
-      await this.#onTarget('createDatabase', (signal) => target.createDatabase(database, [], signal));
-    }
-    this.#knownDatabases.add(database);
-  }
-
-  async #dropOwnDatabase(database: string): Promise<boolean> {
-    const { target, store } = this.#parts;
-    if (!this.#ownDatabases.has(database)) return false;
-    this.#knownDatabases.delete(database);
-    await this.#onTarget('dropDatabase', (signal) => target.dropDatabase(database, signal));
-    store.removeDatabase(database);
-    this.#ownDatabases.delete(database);
-    return true;
-  }
-
-  #databaseLane(database: string): SerialLane {
-    const lane = this.#databaseLanes.get(database) ?? new SerialLane();
-    this.#databaseLanes.set(database, lane);
-    return lane;
-  }
-
-  #replicaOf(vchannel: VChannel): CollectionReplica | undefined {
-    for (const replica of this.#registry.all()) if (replica.vchannels.includes(vchannel)) return replica;
-    return undefined;
   }
 
   #track(work: Promise<unknown>, failed: (error: ReplicationError) => void): void {
@@ -766,10 +745,23 @@ export class TaskEngine {
   }
 }
 
-function channelGone(channel: PChannel): ReplicationError {
+function noState(): ReplicationError {
+  return new ReplicationError('bug', 'internal', 'The task has begun and has no state.');
+}
+
+function notStopped(id: CollectionId): ReplicationError {
   return new ReplicationError(
-    'channelsNotFound',
-    'wal',
-    `The channel ${channel} is no longer followed. Check the source's log.`,
+    'invalidRequest',
+    'config',
+    `Collection ${id} has not stopped, so there is nothing to retry. Look at its state again.`,
+  );
+}
+
+function notThere(count: number): ReplicationError {
+  const what = count === 1 ? 'One of the collections is' : `${count} of the collections are`;
+  return new ReplicationError(
+    'invalidRequest',
+    'config',
+    `${what} not followed by this task, or being dropped. Look at the list of collections again.`,
   );
 }

@@ -1,7 +1,14 @@
 /** The clusters (connections of the core). Secrets never come here but from the keyboard. */
 import { defineStore } from 'pinia';
 import { ref, shallowRef } from 'vue';
-import type { ConnectionDraft, ConnectionView, EventPayload, Hop } from '../../../shared/contract/procedures.ts';
+import type {
+  ConnectionDraft,
+  ConnectionView,
+  EventPayload,
+  Hop,
+  OldestKept,
+  TaskView,
+} from '../../../shared/contract/procedures.ts';
 import { useClient } from '../../app/client.ts';
 import { createLatest, type LoadState } from '../../app/latest.ts';
 import { useLink } from '../../app/link.store.ts';
@@ -41,6 +48,9 @@ export const useClusters = defineStore('clusters', () => {
     byId: (id: string): ConnectionView | undefined => clusters.value.find((cluster) => cluster.id === id),
     /** A cluster that is gone is shown by its id. */
     nameOf: (id: string): string => clusters.value.find((cluster) => cluster.id === id)?.name ?? id,
+    /** Whether the source's Milvus is known. Of a task file the core alone knows. */
+    canReadRows: ({ origin, sourceId }: TaskView): boolean =>
+      origin === 'file' || clusters.value.find(({ id }) => id === sourceId)?.milvus !== undefined,
     /** The calls below throw what the core answers. */
     async save(draft: ConnectionDraft): Promise<ConnectionView> {
       const { connection } = await client.call('connections.save', draft);
@@ -64,6 +74,8 @@ export const useClusters = defineStore('clusters', () => {
     },
     onHop: (listener: (payload: EventPayload<'connections.hop'>) => void): (() => void) =>
       client.on('connections.hop', listener),
+    /** How far back its log goes. Takes seconds. */
+    oldestKept: (sourceId: string): Promise<OldestKept> => client.call('connections.oldestKept', { sourceId }),
     async cancelTest(testId: string): Promise<void> {
       await client.call('connections.cancelTest', { testId });
     },

@@ -50,10 +50,6 @@ export const SAMPLE_INTERVAL_MS = 900;
 export const SAMPLES_MAX = 60;
 /** Rates are of the last seconds: long enough to be read, short enough to be true. */
 const RATE_WINDOW_MS = 8_000;
-/** A path is called idle after no row has come for so long ... */
-const IDLE_AFTER_MS = 20_000;
-/** ... while the source's clock still arrives. */
-const IDLE_RPO_MS_MAX = 15_000;
 /** A status that is younger is "now": it comes four times a second while something moves. */
 const FRESH_MS = 2_000;
 
@@ -79,10 +75,10 @@ export function remember(samples: readonly Sample[], next: Sample): readonly Sam
 export function describe(task: TaskView, memory: Memory | undefined, now: number): ShownProtection {
   const { status } = task;
   const rates = memory === undefined ? undefined : ratesOf(memory.samples);
-  const rpoMs = status === undefined ? undefined : rpoOf(status, memory, now);
+  const rpoMs = rpoOf(task, memory, now);
   return {
     task,
-    state: stateOf(task, memory, rpoMs),
+    state: stateOf(task),
     trouble: task.desired === 'paused' ? undefined : status?.trouble,
     rpoMs,
     rates: task.desired === 'paused' ? undefined : rates,
@@ -90,11 +86,11 @@ export function describe(task: TaskView, memory: Memory | undefined, now: number
   };
 }
 
-function stateOf({ desired, status }: TaskView, memory: Memory | undefined, rpoMs: number | undefined): ShownState {
+function stateOf({ desired, status }: TaskView): ShownState {
   // What was asked for holds, however old the last status is.
   if (desired === 'paused') return 'paused';
   if (status === undefined) return 'initializing';
-  if (status.state === 'following' && rpoMs !== undefined && rpoMs < IDLE_RPO_MS_MAX && isStill(memory)) return 'idle';
+  if (status.state === 'following' && status.isInSync === true && status.source?.activity === 'idle') return 'idle';
   const way = status.state === 'following' ? wayOf(status.collections) : undefined;
   if (way !== undefined) return way;
   // Resumed a moment ago: the last status is of before.
@@ -106,35 +102,33 @@ function wayOf(collections: readonly Collection[]): 'copying' | 'replaying' | un
   return (['copying', 'replaying'] as const).find((way) => collections.some(({ state }) => state === way));
 }
 
-function isStill(memory: Memory | undefined): boolean {
-  const last = memory?.samples.at(-1);
-  if (memory === undefined || last === undefined) return false;
-  const before = memory.samples.findLast(({ at }) => last.at - at >= IDLE_AFTER_MS);
-  return before !== undefined && before.rows === last.rows;
-}
-
-function rpoOf(status: Status, memory: Memory | undefined, now: number): number | undefined {
-  if (status.collections.length === 0) return undefined;
-  let oldest = Infinity;
-  for (const { confirmedMs } of status.collections) oldest = Math.min(oldest, confirmedMs);
-  return lagOf(oldest, status, memory, now);
+function rpoOf(task: TaskView, memory: Memory | undefined, now: number): number | undefined {
+  const { desired, status } = task;
+  if (status === undefined || status.collections.length === 0) return undefined;
+  if (desired !== 'paused') return ageOf(status.lagMs.now, memory, now);
+  return restingLagOf(Math.min(...status.collections.map(({ confirmedMs }) => confirmedMs)), now);
 }
 
 /** Of one collection. */
 export function collectionLagOf(
-  { confirmedMs }: Collection,
-  { status }: TaskView,
+  { confirmedMs, lagMs }: Collection,
+  { desired }: TaskView,
   memory: Memory | undefined,
   now: number,
 ): number | undefined {
-  return status === undefined ? undefined : lagOf(confirmedMs, status, memory, now);
+  return desired === 'paused' ? restingLagOf(confirmedMs, now) : ageOf(lagMs, memory, now);
 }
 
-function lagOf(confirmedMs: number, status: Status, memory: Memory | undefined, now: number): number | undefined {
-  if (confirmedMs === 0) return undefined;
+/** It has grown while nothing was heard. */
+function ageOf(lagMs: number | undefined, memory: Memory | undefined, now: number): number | undefined {
+  if (lagMs === undefined) return undefined;
   const silenceMs = memory === undefined ? 0 : Math.max(0, now - memory.heardAt);
-  return Math.max(0, status.at - confirmedMs) + (silenceMs > FRESH_MS ? silenceMs : 0);
+  return lagMs + (silenceMs > FRESH_MS ? silenceMs : 0);
 }
+
+/** Of what stands still by order: nobody counts it but the clock. */
+const restingLagOf = (confirmedMs: number, now: number): number | undefined =>
+  confirmedMs === 0 ? undefined : Math.max(0, now - confirmedMs);
 
 function ratesOf(samples: readonly Sample[]): Rates | undefined {
   const last = samples.at(-1);

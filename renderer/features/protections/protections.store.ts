@@ -1,7 +1,12 @@
 /** The protections (tasks of the core), live. */
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { JoinRecord, ProcedureInput, TaskView } from '../../../shared/contract/procedures.ts';
+import type {
+  ProcedureInput,
+  ProcedureOutput,
+  QuarantinedRecordView,
+  TaskView,
+} from '../../../shared/contract/procedures.ts';
 import { useClient } from '../../app/client.ts';
 import { useClock } from '../../app/clock.store.ts';
 import { createLatest, type LoadState } from '../../app/latest.ts';
@@ -79,9 +84,7 @@ export const useProtections = defineStore('protections', () => {
       return task;
     },
     /** The newest first. */
-    async history(id: string): Promise<readonly JoinRecord[]> {
-      return (await client.call('tasks.history', { id })).joins;
-    },
+    history: (id: string): Promise<ProcedureOutput<'tasks.history'>> => client.call('tasks.history', { id }),
     async pause(id: string): Promise<void> {
       put((await client.call('tasks.pause', { id })).task);
     },
@@ -91,6 +94,31 @@ export const useProtections = defineStore('protections', () => {
     /** As `resume`, and from now on its copies may load what is not loaded on the source. */
     async resumeLoading(id: string): Promise<void> {
       put((await client.call('tasks.resume', { id, mayLoad: true })).task);
+    },
+    /** As `resume`, and whoever else writes into the target is displaced. */
+    async resumeTakingOver(id: string): Promise<void> {
+      put((await client.call('tasks.resume', { id, takeOver: true })).task);
+    },
+    async retryCollection(id: string, collectionId: string): Promise<void> {
+      await client.call('tasks.retryCollection', { id, collectionId });
+    },
+    /** Resolves when the copies have begun. */
+    async copyAgain(id: string, collectionIds: readonly string[]): Promise<void> {
+      await client.call('tasks.recopy', { id, collectionIds: [...collectionIds] });
+    },
+    async setCopyBudget(id: string, budget: NonNullable<TaskView['copyBudget']>): Promise<void> {
+      put((await client.call('tasks.copyBudget', { id, budget })).task);
+    },
+    async setGapPolicy(id: string, onGap: NonNullable<TaskView['onGap']>): Promise<void> {
+      put((await client.call('tasks.gapPolicy', { id, onGap })).task);
+    },
+    async quarantine(id: string): Promise<readonly QuarantinedRecordView[]> {
+      return (await client.call('tasks.quarantine', { id })).records;
+    },
+    quarantineRecord: (id: string, recordId: string): Promise<ProcedureOutput<'tasks.quarantineRecord'>> =>
+      client.call('tasks.quarantineRecord', { id, recordId }),
+    async skipRecord(id: string, recordId: string, reason: string): Promise<void> {
+      await client.call('tasks.skipRecord', { id, recordId, reason });
     },
     async remove(id: string): Promise<void> {
       await client.call('tasks.remove', { id });

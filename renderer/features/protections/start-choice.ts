@@ -1,8 +1,9 @@
 /** Where a new protection begins, as it is chosen in the wizard. Pure. */
 import type { ProcedureInput } from '../../../shared/contract/procedures.ts';
+import { readPositions } from './positions.ts';
 
 export type StartPoint = NonNullable<ProcedureInput<'tasks.create'>['start']>;
-export const STARTS = ['copy', 'creation', 'oldest', 'now', 'time'] as const;
+export const STARTS = ['copy', 'creation', 'oldest', 'now', 'time', 'positions'] as const;
 export type StartKind = (typeof STARTS)[number];
 
 export interface StartForm {
@@ -11,6 +12,8 @@ export interface StartForm {
   mayLoad: boolean;
   /** Of `time`: local, as the browser's field has it, such as "2026-11-20T08:00"; empty: not chosen yet. */
   time: string;
+  /** Of `positions`: JSON, as it was pasted. */
+  positions: string;
 }
 
 /** A copy is what most want; where rows cannot be read, the whole log is the nearest to it. */
@@ -18,18 +21,29 @@ export const defaultStart = (canCopy: boolean): StartForm => ({
   kind: canCopy ? 'copy' : 'creation',
   mayLoad: false,
   time: '',
+  positions: '',
 });
 
-/** `undefined`: something is missing still, or lies ahead. @param now Unix ms. */
+/** `undefined`: something is missing still, is wrong, or lies ahead. @param now Unix ms. */
 export function toStartPoint(
-  { kind, mayLoad, time }: StartForm,
+  { kind, mayLoad, time, positions }: StartForm,
   canCopy: boolean,
   now: number,
 ): StartPoint | undefined {
-  if (kind === 'copy') return canCopy ? { kind, mayLoad } : undefined;
-  if (kind !== 'time') return { kind };
-  const unixMs = new Date(time).getTime();
-  return Number.isNaN(unixMs) || unixMs < 0 || unixMs > now ? undefined : { kind, unixMs };
+  switch (kind) {
+    case 'copy':
+      return canCopy ? { kind, mayLoad } : undefined;
+    case 'time': {
+      const unixMs = new Date(time).getTime();
+      return Number.isNaN(unixMs) || unixMs < 0 || unixMs > now ? undefined : { kind, unixMs };
+    }
+    case 'positions': {
+      const read = readPositions(positions);
+      return read.kind === 'positions' ? { kind, positions: read.positions } : undefined;
+    }
+    default:
+      return { kind };
+  }
 }
 
 export const isTimeAhead = ({ kind, time }: StartForm, now: number): boolean =>

@@ -196,7 +196,7 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     expect(task).toMatchObject({ name: 'orders', desired: 'running', sourceId: source.id, targetId: target.id });
     // The rows of this source could be read, so they are to be copied.
     expect(task.start).toEqual({ kind: 'copy', mayLoad: false });
-    expect(await client.call('tasks.history', { id: task.id })).toEqual({ joins: [] });
+    expect(await client.call('tasks.history', { id: task.id })).toEqual({ joins: [], gaps: [] });
     const { id, status } = await blocked;
     expect(id).toBe(task.id);
     expect(status.trouble?.error.message).toMatch(/cannot be reached|could not be reached/);
@@ -236,6 +236,126 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     await gone;
     expect((await client.call('tasks.list', {})).tasks).toEqual([]);
     for (const used of [source, target]) await client.call('connections.remove', { id: used.id });
+  });
+
+  it('keeps with a task what its copies may take and what follows a gap, and changes both while it runs', async () => {
+    const source = await save(draft('with rows'));
+    const target = await save({ name: 'standby', milvus: { address: '127.0.0.1:2' } });
+    const ids = { sourceId: source.id, targetId: target.id };
+    const copyBudget = { rowsPerSecond: 5_000, collectionsAtOnce: 1 };
+    const { task } = await client.call('tasks.create', { name: 'limited', ...ids, onGap: 'copy', copyBudget });
+    expect(task).toMatchObject({ onGap: 'copy', copyBudget });
+    const { task: plain } = await client.call('tasks.create', { name: 'plain', ...ids });
+    expect(plain.onGap).toBeUndefined();
+    expect(plain.copyBudget).toBeUndefined();
+
+    const told = nextEvent(client, 'tasks.changed', ({ tasks }) => tasks[0]?.copyBudget?.bytesPerSecond === 1_000_000);
+    const budget = { bytesPerSecond: 1_000_000 };
+    expect((await client.call('tasks.copyBudget', { id: task.id, budget })).task.copyBudget).toEqual(budget);
+    await told;
+    expect((await client.call('tasks.gapPolicy', { id: task.id, onGap: 'hold' })).task.onGap).toBe('hold');
+    await client.call('tasks.pause', { id: plain.id });
+    expect((await client.call('tasks.copyBudget', { id: plain.id, budget })).task.copyBudget).toEqual(budget);
+    const { tasks } = await client.call('tasks.list', {});
+    expect(tasks).toMatchObject([
+      { id: task.id, onGap: 'hold', copyBudget: budget },
+      { id: plain.id, copyBudget: budget },
+    ]);
+    expect(tasks[0]?.copyBudget).toEqual(budget);
+
+    const nonsense = client.call('tasks.copyBudget', { id: task.id, budget: { rowsPerSecond: 0 } });
+    expect(await refusalOf(nonsense)).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'budget.rowsPerSecond' },
+    });
+    for (const { id } of tasks) await client.call('tasks.remove', { id });
+    for (const { id } of [source, target]) await client.call('connections.remove', { id });
+  });
+
+  it('refuses to close gaps by a copy where rows cannot be read', async () => {
+    const { etcd, wal } = draft('log only');
+    const source = await save({ name: 'log only', etcd, wal });
+    const target = await save({ name: 'standby', milvus: { address: '127.0.0.1:2' } });
+    const input = { name: 'a', sourceId: source.id, targetId: target.id };
+    const refusal = await refusalOf(client.call('tasks.create', { ...input, onGap: 'copy' }));
+    expect(refusal).toMatchObject({ code: 'invalidInput', context: { field: 'onGap' } });
+    const { task } = await client.call('tasks.create', input);
+    const { id } = task;
+    expect(await refusalOf(client.call('tasks.gapPolicy', { id, onGap: 'copy' }))).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'onGap' },
+    });
+    const recopy = await refusalOf(client.call('tasks.recopy', { id, collectionIds: ['1'] }));
+    expect(recopy).toMatchObject({ code: 'conflict', message: expect.stringContaining('Milvus is not known') });
+    await client.call('tasks.remove', { id });
+    for (const used of [source, target]) await client.call('connections.remove', { id: used.id });
+  });
+
+  it('gives orders only to tasks that run, and only about collections and messages that they have', async () => {
+    const source = await save(draft('source'));
+    const target = await save({ name: 'target', milvus: { address: '127.0.0.1:2' } });
+    const blocked = nextEvent(client, 'task.status', ({ status }) => status.state === 'blocked');
+    const created = await client.call('tasks.create', { name: 'orders', sourceId: source.id, targetId: target.id });
+    const { id } = created.task;
+    await blocked;
+    expect(await refusalOf(client.call('tasks.retryCollection', { id, collectionId: '7' }))).toMatchObject({
+      code: 'notFound',
+      context: { field: 'collectionId' },
+    });
+    expect(await refusalOf(client.call('tasks.recopy', { id, collectionIds: ['7'] }))).toMatchObject({
+      code: 'notFound',
+      context: { field: 'collectionIds' },
+    });
+    expect(await client.call('tasks.quarantine', { id })).toEqual({ records: [] });
+    const recordId = 'nothing';
+    expect(await refusalOf(client.call('tasks.quarantineRecord', { id, recordId }))).toMatchObject({
+      code: 'notFound',
+    });
+    expect(await refusalOf(client.call('tasks.skipRecord', { id, recordId, reason: 'wrong' }))).toMatchObject({
+      code: 'notFound',
+    });
+    expect(await refusalOf(client.call('tasks.skipRecord', { id, recordId, reason: ' ' }))).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'reason' },
+    });
+    expect(await refusalOf(client.call('tasks.retryCollection', { id, collectionId: 'x' }))).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'collectionId' },
+    });
+
+    const paused = nextEvent(client, 'task.status', ({ status }) => status.state === 'paused');
+    await client.call('tasks.pause', { id });
+    await paused;
+    const refusals = await Promise.all([
+      refusalOf(client.call('tasks.retryCollection', { id, collectionId: '7' })),
+      refusalOf(client.call('tasks.recopy', { id, collectionIds: ['7'] })),
+      refusalOf(client.call('tasks.quarantineRecord', { id, recordId })),
+      refusalOf(client.call('tasks.skipRecord', { id, recordId, reason: 'wrong' })),
+    ]);
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({
+        code: 'conflict',
+        message: 'orders does not run, so nothing can be done in it.',
+        hint: 'Resume it first.',
+      });
+    }
+    expect(await client.call('tasks.quarantine', { id })).toEqual({ records: [] });
+    expect(await refusalOf(client.call('tasks.quarantine', { id: 'nobody' }))).toMatchObject({ code: 'notFound' });
+    await client.call('tasks.remove', { id });
+    for (const used of [source, target]) await client.call('connections.remove', { id: used.id });
+  });
+
+  it('looks how far back the log of a source goes, and says why it cannot', async () => {
+    const source = await save(draft('source'));
+    const target = await save({ name: 'target', milvus: { address: '127.0.0.1:2' } });
+    const unreachable = await refusalOf(client.call('connections.oldestKept', { sourceId: source.id }));
+    expect(unreachable).toMatchObject({ code: 'unreachable', side: 'wal' });
+    expect(JSON.stringify(unreachable)).not.toContain(SECRET);
+    expect(await refusalOf(client.call('connections.oldestKept', { sourceId: target.id }))).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'sourceId' },
+    });
+    for (const { id } of [source, target]) await client.call('connections.remove', { id });
   });
 
   it('refuses a task from a cluster into itself, from what can be no source, and of what is not there', async () => {

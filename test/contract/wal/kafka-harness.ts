@@ -1,5 +1,5 @@
 /** A real Kafka, with test topics of our own, written as Milvus writes: small batches, compressed with zstd. */
-import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from 'kafkajs';
+import { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import type { Admin, Producer } from 'kafkajs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -138,6 +138,18 @@ export class KafkaHarness implements WalHarness {
     // Which makes the client look for the topic's leader; it knows none of a topic that it has not heard of.
     await admin.fetchTopicOffsets(channel);
     await admin.deleteTopicRecords({ topic: channel, partitions: [{ partition: 0, offset: ordinal.toString() }] });
+  }
+
+  async limit(channel: PChannel, { ageMs, bytes }: { ageMs: number; bytes: number }): Promise<void> {
+    const admin = await this.admin();
+    const configEntries = [
+      { name: 'retention.ms', value: String(ageMs) },
+      { name: 'retention.bytes', value: String(bytes) },
+    ];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: channel, configEntries }],
+    });
   }
 
   async recreate(channel: PChannel): Promise<void> {

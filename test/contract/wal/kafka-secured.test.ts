@@ -159,6 +159,14 @@ describe.skipIf(kafkaMissing !== undefined)('a Kafka that is secured', { timeout
     }
   });
 
+  it('does not know the retention where the user may read the topic and not its settings', async () => {
+    const endpoint = kafkaEndpointSchema.parse({ kind: 'kafka', channelPrefix: CHANNEL_PREFIX, ...sasl('plain') });
+    const wal = openKafkaWal(endpoint, { logger: silentLogger });
+    onTestFinished(() => wal.close());
+    expect(await wal.retention(channel)).toBeUndefined();
+    expect(await harness.openWal().retention(channel)).toMatchObject({ ageMsMax: expect.any(Number) });
+  });
+
   it.each(MECHANISMS)('says that the credentials were refused with %s', async (mechanism) => {
     const secret = `${PASSWORD}-mistyped`;
     const error = await failureAt(sasl(mechanism, secret));

@@ -86,6 +86,11 @@ export class NatsHarness implements WalHarness {
     await manager.streams.purge(channel, { seq: Number(ordinal) });
   }
 
+  async limit(channel: PChannel, { ageMs, bytes }: { ageMs: number; bytes: number }): Promise<void> {
+    const { manager } = await this.#admin();
+    await manager.streams.update(channel, { max_age: nanos(ageMs), max_bytes: bytes });
+  }
+
   async recreate(channel: PChannel): Promise<void> {
     const { manager } = await this.#admin();
     await manager.streams.delete(channel);

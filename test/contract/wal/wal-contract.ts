@@ -3,6 +3,7 @@
  * does to its log what only its administrator can.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { oldestKept } from '../../../electron/engine/source/wal/oldest-kept.ts';
 import type { Wal, WalMessage, WalReader } from '../../../electron/engine/source/wal/wal.ts';
 import { asPChannel } from '../../../shared/model/ids.ts';
 import type { PChannel } from '../../../shared/model/ids.ts';
@@ -10,6 +11,8 @@ import { asOrdinal, ORDINAL_NONE } from '../../../shared/model/position.ts';
 import type { MessageOrdinal, ResumePoint } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorCode } from '../../../shared/model/replication-error.ts';
+import { timeTickFromMs } from '../../../shared/time/time-tick.ts';
+import { buildTick } from '../../support/wal-builder.ts';
 
 export interface WalHarness {
   /** Starts the broker. */
@@ -25,6 +28,8 @@ export interface WalHarness {
   publish(channel: PChannel, payloads: readonly Uint8Array[]): Promise<void>;
   /** Removes what retention would: every message below the ordinal. */
   expireBelow(channel: PChannel, ordinal: MessageOrdinal): Promise<void>;
+  /** From now on the broker removes what is older, or what is too much. */
+  limit(channel: PChannel, limits: { readonly ageMs: number; readonly bytes: number }): Promise<void>;
   /** The channel's log deleted and made again, empty, under the same name. */
   recreate(channel: PChannel): Promise<void>;
   /** How much of readers (consumers, groups, cursors) the broker holds for the channel. */
@@ -275,6 +280,56 @@ export function describeWalContract(name: string, makeHarness: () => WalHarness,
         for (let count = 0; count < 2_000; reads += 1) count += (await read(reader)).length;
         expect(reads).toBeLessThan(20);
         await reader.close();
+      });
+    });
+
+    describe('retention', () => {
+      const DAY_MS = 86_400_000;
+
+      it('says how long and how much is kept, and follows the settings', async () => {
+        const channel = await channelWith(10);
+        await harness.limit(channel, { ageMs: 2 * DAY_MS, bytes: 50 * ONE_MIB });
+        expect(await wal.retention(channel)).toMatchObject({ ageMsMax: 2 * DAY_MS, bytesMax: 50 * ONE_MIB });
+        await harness.limit(channel, { ageMs: DAY_MS, bytes: -1 });
+        expect(await wal.retention(channel)).toMatchObject({ ageMsMax: DAY_MS, bytesMax: undefined });
+      });
+
+      it('has limits, or none, where nobody has set any', async () => {
+        const retention = await wal.retention(await harness.createChannel());
+        expect(retention?.ageMsMax).toBeGreaterThan(DAY_MS);
+        expect(retention).toMatchObject({ bytesMax: undefined, messagesMax: undefined });
+      });
+
+      it('is that of a channel which exists', async () => {
+        await expectFailure(wal.retention(asPChannel('contract-test_none')), 'channelsNotFound', /contract-test_none/);
+      });
+
+      it('gives the oldest message that is kept, and its time', async () => {
+        const channel = await harness.createChannel();
+        const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
+        expect(await oldestKept(wal, channel, signal)).toBeUndefined();
+        const ticks = [1, 2, 3].map((second) => timeTickFromMs(1_700_000_000_000 + second * 1000));
+        await harness.publish(channel, ticks.map(buildTick));
+        expect((await oldestKept(wal, channel, signal))?.tick).toBe(ticks[0]);
+        const second = await ordinalOf(channel, 1);
+        await harness.expireBelow(channel, second);
+        expect(await oldestKept(wal, channel, signal)).toEqual({ ordinal: second, tick: ticks[1] });
+      });
+
+      it('is told by the error of a position that is lost, with the reason', async () => {
+        const reasonAt = async (channel: PChannel, start: ResumePoint) =>
+          (await failureOf(wal.assertKept(channel, start))).context['reason'];
+        const cut = await channelWith(10);
+        const { incarnation, latest } = await wal.bounds(cut);
+        expect(await reasonAt(cut, { kind: 'at', ordinal: asOrdinal(latest + 1n), incarnation })).toBe('cutOff');
+        const first = await ordinalOf(cut, 0);
+        await harness.expireBelow(cut, asOrdinal(first + 5n));
+        expect(await reasonAt(cut, { kind: 'at', ordinal: first, incarnation })).toBe('removed');
+        const made = await channelWith(10);
+        const before = await wal.bounds(made);
+        await harness.recreate(made);
+        const old: ResumePoint = { kind: 'at', ordinal: before.latest, incarnation: before.incarnation };
+        expect(await reasonAt(made, old)).toBe('recreated');
       });
     });
 

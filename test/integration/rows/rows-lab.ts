@@ -10,6 +10,7 @@ import {
 import { openEtcdCatalog } from '../../../electron/engine/source/catalog/etcd-catalog.ts';
 import type { CatalogCollection } from '../../../electron/engine/source/catalog/catalog.ts';
 import { openMilvusRowSource } from '../../../electron/engine/source/rows/milvus-row-source.ts';
+import { createIndexRequest, loadRequest } from '../../../electron/engine/source/rows/definition-requests.ts';
 import type { RowKey, RowsPage } from '../../../electron/engine/source/rows/row-source.ts';
 import { openMilvusTarget } from '../../../electron/engine/target/milvus-target.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
@@ -118,9 +119,9 @@ export async function startRowsLab() {
         await target.insert({ ...address, partition, ...page }, never);
       }
     }
-    for (const request of state?.indexRequests ?? []) await target.createIndex(request, never);
-    if (state?.loadRequest === undefined) throw new Error(`${made.name} is not loaded.`);
-    await target.loadCollection(state.loadRequest, never);
+    for (const index of state?.indexes ?? []) await target.createIndex(createIndexRequest(address, index), never);
+    if (state?.replicaNumber === undefined) throw new Error(`${made.name} is not loaded.`);
+    await target.loadCollection(loadRequest(address, state.replicaNumber), never);
     await load(replica, made.name);
   }
 

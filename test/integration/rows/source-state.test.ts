@@ -2,7 +2,7 @@
 import { DataType, type MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openMilvusRowSource } from '../../../electron/engine/source/rows/milvus-row-source.ts';
-import { decodeRequest } from '../../support/milvus-messages.ts';
+import type { LoadedPart } from '../../../shared/model/task-state.ts';
 import { done, failure, never, startRowsLab, type RowsLab } from './rows-lab.ts';
 
 const KEY = { name: 'id', data_type: DataType.Int64, is_primary_key: true } as const;
@@ -15,6 +15,19 @@ beforeAll(async () => {
 });
 
 afterAll(() => lab.stop());
+
+/** What the row source says that it loads, as a copy notes it. */
+class Loads {
+  loaded: LoadedPart | undefined;
+
+  load(collection: string, earlier = this.loaded): Promise<void> {
+    return lab.rows.load(at(collection), earlier, (loaded) => (this.loaded = loaded), never);
+  }
+
+  async release(collection: string): Promise<void> {
+    if (this.loaded !== undefined) await lab.rows.release(at(collection), this.loaded, never);
+  }
+}
 
 const at = (collection: string) => ({ database: 'default', collection });
 
@@ -62,7 +75,7 @@ describe('the description of a collection', () => {
   it('tells what is loaded, and asks for no load of a part', async () => {
     await done(lab.source.createCollection({ collection_name: 'plain', fields: [KEY, VECTOR] }));
     await done(lab.source.createPartition({ collection_name: 'plain', partition_name: 'a' }));
-    const bare = { loadState: 'not-loaded', indexRequests: [], loadRequest: undefined };
+    const bare = { loadState: 'not-loaded', loadedPartitions: [], indexes: [], replicaNumber: undefined };
     const described = await lab.rows.describe(at('plain'), never);
     expect(described).toMatchObject(bare);
     expect([...(described?.partitions ?? [])].sort()).toEqual(['_default', 'a']);
@@ -73,17 +86,12 @@ describe('the description of a collection', () => {
     await done(lab.source.loadPartitions({ collection_name: 'plain', partition_names: ['a'] }));
     await expect.poll(() => loadedPartitions('plain'), { timeout: 20_000 }).toEqual(['a']);
     const partly = await lab.rows.describe(at('plain'), never);
-    expect(partly).toMatchObject({ loadState: 'not-loaded', loadRequest: undefined });
-    expect(partly?.indexRequests).toHaveLength(1);
+    expect(partly).toMatchObject({ loadState: 'not-loaded', loadedPartitions: ['a'], replicaNumber: undefined });
+    expect(partly?.indexes).toHaveLength(1);
 
     await lab.load(lab.source, 'plain');
     const whole = await lab.rows.describe(at('plain'), never);
-    expect(whole?.loadState).toBe('loaded');
-    expect(decodeRequest('LoadCollectionRequest', whole?.loadRequest ?? new Uint8Array())).toEqual({
-      dbName: 'default',
-      collectionName: 'plain',
-      replicaNumber: 1,
-    });
+    expect(whole).toMatchObject({ id: (await lab.find('plain')).catalog.id, loadState: 'loaded', replicaNumber: 1 });
   });
 
   it('of what is not there is nothing', async () => {
@@ -109,11 +117,13 @@ describe('a collection that is loaded for the copy', () => {
 
   it('can be read when load has ended, and is released after it', async () => {
     await makeUnloaded('cold');
-    await lab.rows.load(at('cold'), never);
+    const loads = new Loads();
+    await loads.load('cold');
+    expect(loads.loaded).toBe('all');
     expect(await loadedPartitions('cold')).toEqual(['_default', 'a']);
     expect((await lab.rows.describe(at('cold'), never))?.loadState).toBe('loaded');
     expect(await lab.pages(await lab.find('cold'), 'a')).toEqual([]);
-    await lab.rows.release(at('cold'), never);
+    await loads.release('cold');
     expect(await loadedPartitions('cold')).toEqual([]);
   });
 
@@ -121,22 +131,26 @@ describe('a collection that is loaded for the copy', () => {
     await makeUnloaded('half');
     await done(lab.source.loadPartitions({ collection_name: 'half', partition_names: ['a'] }));
     await expect.poll(() => loadedPartitions('half'), { timeout: 20_000 }).toEqual(['a']);
-    await lab.rows.load(at('half'), never);
+    const loads = new Loads();
+    await loads.load('half');
+    expect(loads.loaded).toEqual(['_default']);
     expect(await loadedPartitions('half')).toEqual(['_default', 'a']);
-    await lab.rows.release(at('half'), never);
+    await loads.release('half');
     expect(await loadedPartitions('half')).toEqual(['a']);
   });
 
   it('that was loaded all the time stays so', async () => {
     await lab.make({ collection_name: 'warm', fields: [KEY, VECTOR] });
-    await lab.rows.load(at('warm'), never);
-    await lab.rows.release(at('warm'), never);
+    const loads = new Loads();
+    await loads.load('warm');
+    expect(loads.loaded).toBeUndefined();
+    await loads.release('warm');
     expect(await loadedPartitions('warm')).toEqual(['_default']);
   });
 
   it('cannot be without an index, and says so', async () => {
     await done(lab.source.createCollection({ collection_name: 'bare', fields: [KEY, VECTOR] }));
-    const error = await failure(lab.rows.load(at('bare'), never));
+    const error = await failure(new Loads().load('bare'));
     expect(error).toMatchObject({ side: 'source', context: { collection: 'bare' } });
     expect(error.message).toMatch(/index/);
   });

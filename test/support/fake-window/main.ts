@@ -1,4 +1,4 @@
-/** The window on a fake core, for looking at it: `?state=calm|troubled|copying|empty|crowded|drilling|labRunning|drilled|unreachable|lost`. */
+/** The window on a fake core, for looking at it: `?state=` one of the names below, `unreachable` or `lost`. */
 import '../../../renderer/app/polyfills.ts';
 import { startWindow } from '../../../renderer/app/start-window.ts';
 import { createFakeClient, errorData, type FakeState } from '../fake-client.ts';
@@ -13,12 +13,18 @@ import {
   RUNNING_DRILL,
   troubledState,
 } from '../fake-states.ts';
+import { gapState, inUseState, laggingState, quarantineState, silentState } from '../fake-troubles.ts';
 
 const STATES: Readonly<Record<string, () => FakeState>> = {
   calm: calmState,
   troubled: troubledState,
   empty: emptyState,
   copying: copyingState,
+  lagging: laggingState,
+  silent: silentState,
+  gap: gapState,
+  quarantine: quarantineState,
+  inUse: inUseState,
   crowded: () => crowdedState(1500),
   drilling: () => ({
     ...calmState(),

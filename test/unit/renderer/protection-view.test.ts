@@ -40,14 +40,14 @@ describe('the state', () => {
     expect(shown({ status: { ...at(NOW, 5), state: 'paused' } }).state).toBe('initializing');
   });
 
-  it('is idle only after no row has come for a while, with a path that works', () => {
-    const still = memoryOf([NOW - 25_000, 5], [NOW - 12_000, 5], [NOW, 5]);
-    const busy = memoryOf([NOW - 25_000, 5], [NOW - 12_000, 6], [NOW, 9]);
-    expect(shown({ status: at(NOW, 5) }, still).state).toBe('idle');
-    expect(shown({ status: at(NOW, 9) }, busy).state).toBe('following');
+  it('is idle only where the source writes nothing and the target has everything', () => {
+    const idle = { ...at(NOW, 5), source: { activity: 'idle' as const, sinceMs: NOW - 30_000 } };
+    expect(shown({ status: idle }).state).toBe('idle');
     expect(shown({ status: at(NOW, 5) }).state).toBe('following');
-    const late = status('a', [collection('1', 'orders', { confirmedMs: NOW - 60_000, rowsWritten: 5 })], { at: NOW });
-    expect(shown({ status: late }, still).state).toBe('following');
+    // It writes nothing now, but what it wrote is not all there.
+    expect(shown({ status: { ...idle, isInSync: false } }).state).toBe('following');
+    const silent = { ...idle, source: { activity: 'silent' as const }, isInSync: false };
+    expect(shown({ status: silent }).state).toBe('following');
   });
 });
 
@@ -65,6 +65,16 @@ describe('the RPO', () => {
 
   it('grows while nothing is heard', () => {
     expect(shown({ status: at(NOW, 5) }, { samples: [], heardAt: NOW - 60_000 }).rpoMs).toBe(60_400);
+  });
+
+  it('grows by the clock while it is paused, however long ago the last word was', () => {
+    const paused = { ...at(NOW - 3_600_000, 5), state: 'paused' as const };
+    expect(shown({ desired: 'paused', status: paused }).rpoMs).toBe(3_600_400);
+  });
+
+  it('is what the core counts by the source’s clock, not a difference of two clocks', () => {
+    const told = at(NOW, 5);
+    expect(shown({ status: { ...told, lagMs: { ...told.lagMs, now: 1_500 } } }).rpoMs).toBe(1_500);
   });
 
   it('does not depend on the clocks of window and core being equal', () => {

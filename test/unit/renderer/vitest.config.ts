@@ -9,6 +9,8 @@ export default defineConfig({
     root: import.meta.dirname,
     include: ['**/*.test.ts'],
     environment: 'happy-dom',
+    // A whole page is mounted in a fraction of a second, on a busy machine in several.
+    testTimeout: 20_000,
     server: { deps: { inline: ['element-plus'] } },
     sequence: { groupOrder: 0 },
   },

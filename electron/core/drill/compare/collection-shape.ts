@@ -1,6 +1,7 @@
 /** All of a collection but its rows: what must be equal on both sides, in a form that can be compared as text. */
 import type { MilvusConnection } from '../content/milvus-client.ts';
 import { byFieldName, DYNAMIC_FIELD, isFieldType, type HashedField } from '../content/row-hash.ts';
+import { isMarker } from '../../../../shared/model/marker-name.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import type { DescribeCollectionAnswer, IndexDescription, KeyValue, WireField } from './wire-answers.ts';
 
@@ -45,10 +46,10 @@ export async function listDatabases(connection: MilvusConnection): Promise<reado
   return names.toSorted();
 }
 
-/** Names of the collections of a database, sorted. */
+/** Names of the collections of a database, sorted, but for the marker that a task leaves in its target. */
 export async function listCollections(connection: MilvusConnection, database: string): Promise<readonly string[]> {
   const answer = (await connection.call('ShowCollections', { db_name: database })) as { collection_names: string[] };
-  return answer.collection_names.toSorted();
+  return answer.collection_names.filter((name) => !isMarker(database, name)).toSorted();
 }
 
 export async function describeCollection(connection: MilvusConnection, name: CollectionName): Promise<CollectionShape> {

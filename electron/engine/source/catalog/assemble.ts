@@ -1,8 +1,9 @@
 /** From etcd's keys and values to databases and collections: pure, so that recorded values can be put through it. */
 import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../../shared/model/ids.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import { isMarker, MARKER_DATABASE } from '../../../../shared/model/marker-name.ts';
 import { asTimeTick } from '../../../../shared/time/time-tick.ts';
-import { joinSchema, parseCollectionSchema } from '../../codec/collection-schema.ts';
+import { joinSchema, parseCollectionSchema, schemaName } from '../../codec/collection-schema.ts';
 import { USER_FIELD_ID_MIN } from '../../codec/row-messages.ts';
 import type { CatalogCollection, CatalogDatabase, CatalogPartition, ShardPosition } from './catalog.ts';
 import {
@@ -53,20 +54,29 @@ export function assembleDatabases(entries: readonly KeyedValue[]): CatalogDataba
     .map(({ id, name, properties }) => ({ id, name, properties }));
 }
 
-/** Collections in the state Created, with the database that each names. */
+/** Collections in the state Created, with the database that each names. Lifeline's own are not among them. */
 export function createdCollections(entries: readonly KeyedValue[]): { entry: KeyedValue; info: CollectionInfo }[] {
   return entries
     .filter((entry) => !isTombstone(entry.value))
     .map((entry) => ({ entry, info: read(entry, readCollectionInfo) }))
-    .filter(({ info }) => info.state === COLLECTION_CREATED);
+    .filter(({ info }) => info.state === COLLECTION_CREATED && !isOwn(info));
+}
+
+/** A source that is a target as well bears the marker of the task that writes into it. */
+function isOwn({ databaseId, schema }: CollectionInfo): boolean {
+  const isInDefault = databaseId === 0n || databaseId === DEFAULT_DATABASE_ID;
+  return isInDefault && isMarker(MARKER_DATABASE, schemaName(schema));
 }
 
 export const isBeingCreated = (entry: KeyedValue): boolean =>
   !isTombstone(entry.value) && read(entry, readCollectionInfo).state === COLLECTION_CREATING;
 
-/** Whether the entry of a collection says that it has ended, or is about to. */
-export const isDropped = (entry: KeyedValue): boolean =>
-  isTombstone(entry.value) || read(entry, readCollectionInfo).state >= COLLECTION_DROPPING;
+/** Whether the entry of a collection says that it has ended, or is about to; or that it is none to be followed. */
+export function isDropped(entry: KeyedValue): boolean {
+  if (isTombstone(entry.value)) return true;
+  const info = read(entry, readCollectionInfo);
+  return info.state >= COLLECTION_DROPPING || isOwn(info);
+}
 
 /**
  * `partitions` and `fields` are the entries of this collection alone.

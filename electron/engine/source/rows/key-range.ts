@@ -1,5 +1,6 @@
-/** Ranges of keys in Milvus' expression language. */
+/** Ranges and lists of keys in Milvus' expression language. */
 import { varcharLiteral } from '../../milvus/literals.ts';
+import type { PrimaryKeys } from '../../codec/records.ts';
 import type { RowKey } from './row-source.ts';
 
 const INT64_MIN = -(2n ** 63n);
@@ -23,6 +24,18 @@ export function rangeExpression(keyField: string, { after, upTo }: KeyRange): st
   if (upTo === INT64_MIN) parts.push(`${keyField} < ${INT64_MIN + 1n}`);
   else if (upTo !== undefined) parts.push(`${keyField} <= ${literal(upTo)}`);
   return parts.join(' && ');
+}
+
+/** Of one question for some keys: parsed in 10 ms (2.3.5 parses some 100,000 keys a second), and answered in one go. */
+const KEYS_PER_EXPRESSION_MAX = 1_000;
+
+/** Expressions that together name every key but -2^63, which Milvus cannot read, and 2^63-1, which it does not return. */
+export function* keyExpressions(keyField: string, keys: PrimaryKeys): Generator<string> {
+  const literals: string[] = [];
+  for (const key of keys.values) if (key !== INT64_MIN && key !== INT64_MAX) literals.push(literal(key));
+  for (let from = 0; from < literals.length; from += KEYS_PER_EXPRESSION_MAX) {
+    yield `${keyField} in [${literals.slice(from, from + KEYS_PER_EXPRESSION_MAX).join(',')}]`;
+  }
 }
 
 const literal = (key: RowKey): string => (typeof key === 'string' ? varcharLiteral(key) : key.toString());

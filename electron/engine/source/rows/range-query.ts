@@ -6,7 +6,7 @@ import { decodeCallResponse, encodeRequest, type MilvusCalls } from '../../milvu
 import type { MilvusRpc, RpcOptions } from '../../milvus/milvus-rpc.ts';
 import { rangeExpression, type KeyRange } from './key-range.ts';
 import { readColumns } from './query-answer.ts';
-import type { PageRead, RowKey } from './row-source.ts';
+import type { PartitionRead, RowKey } from './row-source.ts';
 
 /** Milvus refuses a larger limit (`quotaAndLimits.limits.maxQueryResultWindow`, 2.3.5). */
 export const QUERY_LIMIT_MAX = 16_384;
@@ -32,14 +32,20 @@ type QueryRequest = MilvusCalls['Query']['request'];
 /** As much of the connection as a query needs. */
 export type QueryRpc = Pick<MilvusRpc, 'callRaw' | 'assertSuccess'>;
 
+/** Of a collection or partition that has been released, or was never loaded. */
+export const isNotLoaded = (error: unknown): boolean =>
+  error instanceof ReplicationError && error.code === 'notReadable' && error.context['isLoaded'] === false;
+
 export class RangeQuery {
   readonly #rpc: QueryRpc;
-  readonly #read: PageRead;
+  readonly #read: PartitionRead;
+  readonly #side: 'source' | 'target';
   readonly #options: RpcOptions;
 
-  constructor(rpc: QueryRpc, read: PageRead, signal: AbortSignal) {
+  constructor(rpc: QueryRpc, read: PartitionRead, side: 'source' | 'target', signal: AbortSignal) {
     this.#rpc = rpc;
     this.#read = read;
+    this.#side = side;
     const { database, collection, partition } = read;
     this.#options = { deadlineMs: DEADLINE_MS, signal, context: { database, collection, partition } };
   }
@@ -67,15 +73,31 @@ export class RangeQuery {
     return this.#keysOf(fields).values.at(0);
   }
 
+  /** Whether a row comes with the field. True where there is no row. */
+  async hasField(name: string): Promise<boolean> {
+    const { schema } = this.#read;
+    const field = schema.fields.find((one) => one.name === name);
+    if (field === undefined) return false;
+    const asked = [schema.keyField, field];
+    const open: KeyRange = { after: undefined, upTo: undefined };
+    const answer = await this.#ask(
+      open,
+      asked.map((one) => one.name),
+      [['limit', 1]],
+    );
+    const { fields } = readColumns(answer, asked);
+    return fields.length === 0 || fields.some(({ fieldId }) => fieldId === field.id);
+  }
+
   /** Keys of the range, ascending, each once: among them the smallest; others may be missing. */
-  async someKeys(range: KeyRange): Promise<PrimaryKeys> {
+  async someKeys(range: KeyRange | string, limit = QUERY_LIMIT_MAX): Promise<PrimaryKeys> {
     const { keyField } = this.#read.schema;
-    const answer = await this.#ask(range, [keyField.name], [['limit', QUERY_LIMIT_MAX]]);
+    const answer = await this.#ask(range, [keyField.name], [['limit', limit]]);
     return this.#keysOf(readColumns(answer, [keyField]).fields);
   }
 
   /** Every row of the range, those that share their key and those that Milvus does not return among them. */
-  async count(range: KeyRange): Promise<number> {
+  async count(range: KeyRange | string): Promise<number> {
     const { fieldsData } = decodeCallResponse('Query', await this.#ask(range, ['count(*)'], []));
     const count = fieldsData[0]?.scalars?.longData?.data?.[0];
     // Zero would mean the end of the rows.
@@ -84,7 +106,8 @@ export class RangeQuery {
   }
 
   async #ask(
-    range: KeyRange,
+    /** Or an expression. */
+    range: KeyRange | string,
     outputFields: readonly string[],
     window: readonly (readonly [key: string, value: number])[],
   ): Promise<Uint8Array> {
@@ -92,7 +115,7 @@ export class RangeQuery {
     const request: QueryRequest = {
       dbName: database,
       collectionName: collection,
-      expr: rangeExpression(schema.keyField.name, range),
+      expr: typeof range === 'string' ? range : rangeExpression(schema.keyField.name, range),
       outputFields,
       partitionNames: partition === '' ? [] : [partition],
       guaranteeTimestamp: guarantee?.toString() ?? '0',
@@ -134,9 +157,9 @@ export class RangeQuery {
     const what = partition === '' ? `${database}.${collection}` : `${partition} of ${database}.${collection}`;
     return new ReplicationError(
       'notReadable',
-      'source',
-      `${what} is not loaded on the source, so its rows cannot be read. Load it there, or allow Lifeline to load it for the copy, then resume.`,
-      { cause, context: { database, collection, partition, outcome: 'refused' } },
+      this.#side,
+      `${what} is not loaded on the ${this.#side}, so its rows cannot be read. Load it there, or allow Lifeline to load it for the copy, then resume.`,
+      { cause, context: { database, collection, partition, outcome: 'refused', isLoaded: false } },
     );
   }
 
@@ -144,8 +167,8 @@ export class RangeQuery {
     const { database, collection } = this.#read;
     return new ReplicationError(
       'malformedMessage',
-      'source',
-      `The source's rows of ${database}.${collection} cannot be read: ${what}. Report this with the version of the source.`,
+      this.#side,
+      `The ${this.#side}'s rows of ${database}.${collection} cannot be read: ${what}. Report this with the version of the ${this.#side}.`,
       { context: { database, collection } },
     );
   }

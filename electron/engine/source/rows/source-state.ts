@@ -1,10 +1,10 @@
-/** What a collection is on the source besides its rows: partitions, indexes, and whether it can be read. */
+/** What a collection is on a cluster besides its rows: partitions, indexes, and whether it can be read. */
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import type { LoadedPart } from '../../../../shared/model/task-state.ts';
 import { pause } from '../../runtime/waiting.ts';
-import { encodeRequest } from '../../milvus/milvus-protocol.ts';
 import type { MilvusRpc, RpcOptions } from '../../milvus/milvus-rpc.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
-import type { SourceCollectionState } from './row-source.ts';
+import type { CollectionIndex, CollectionState, WillLoad } from './row-source.ts';
 
 const DEADLINE_MS = 60_000;
 /** A collection with a partition key may have thousands of partitions. */
@@ -31,24 +31,27 @@ const objectMissing = (error: unknown): unknown =>
 
 export class SourceState {
   readonly #rpc: MilvusRpc;
-  /** What was loaded here, to be released again: partitions, or the whole. */
-  readonly #loaded = new Map<string, 'all' | readonly string[]>();
+  readonly #side: 'source' | 'target';
 
-  constructor(rpc: MilvusRpc) {
+  constructor(rpc: MilvusRpc, side: 'source' | 'target') {
     this.#rpc = rpc;
+    this.#side = side;
   }
 
-  async describe(address: CollectionAddress, signal: AbortSignal): Promise<SourceCollectionState | undefined> {
+  async describe(address: CollectionAddress, signal: AbortSignal): Promise<CollectionState | undefined> {
     try {
+      const { collectionID } = await this.#rpc.call('DescribeCollection', nameOf(address), optionsFor(address, signal));
       const partitions = await this.#partitions(address, signal);
       const states = partitions.map(({ state }) => state);
       const isLoaded = states.every((state) => state === LOADED);
       const isLoading = states.every((state) => state === LOADED || state === LOADING);
       return {
+        id: BigInt(collectionID),
         partitions: partitions.map(({ name }) => name),
+        loadedPartitions: partitions.filter(({ state }) => state === LOADED).map(({ name }) => name),
         loadState: isLoaded ? 'loaded' : isLoading ? 'loading' : 'not-loaded',
-        indexRequests: await this.#indexRequests(address, signal),
-        loadRequest: isLoading ? await this.#loadRequest(address, signal) : undefined,
+        indexes: await this.#indexes(address, signal),
+        replicaNumber: isLoading ? await this.#wholeReplicaNumber(address, signal) : undefined,
       };
     } catch (error) {
       if (['collection', 'database'].includes(String(objectMissing(error)))) return undefined;
@@ -86,23 +89,20 @@ export class SourceState {
     }
   }
 
-  async #indexRequests(address: CollectionAddress, signal: AbortSignal): Promise<Uint8Array[]> {
+  async #indexes(address: CollectionAddress, signal: AbortSignal): Promise<readonly CollectionIndex[]> {
     const name = nameOf(address);
     try {
       const { indexDescriptions } = await this.#rpc.call('DescribeIndex', name, optionsFor(address, signal));
-      return indexDescriptions.map(({ fieldName, indexName, params }) =>
-        encodeRequest('CreateIndex', { ...name, fieldName, indexName, extraParams: params }),
-      );
+      return indexDescriptions.map(({ fieldName, indexName, params }) => ({ fieldName, indexName, params }));
     } catch (error) {
       if (objectMissing(error) === 'index') return [];
       throw error;
     }
   }
 
-  async #loadRequest(address: CollectionAddress, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #wholeReplicaNumber(address: CollectionAddress, signal: AbortSignal): Promise<number | undefined> {
     const replicaNumber = await this.#replicaNumber(address, signal);
-    if (replicaNumber === 0) return undefined;
-    return encodeRequest('LoadCollection', { ...nameOf(address), replicaNumber });
+    return replicaNumber === 0 ? undefined : replicaNumber;
   }
 
   /** 0 of what is not loaded. */
@@ -116,55 +116,67 @@ export class SourceState {
   }
 
   /** Loads what is not loaded yet. @throws notReady where that takes longer than some seconds; to be called again then. */
-  async load(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+  async load(
+    address: CollectionAddress,
+    earlier: LoadedPart | undefined,
+    willLoad: WillLoad,
+    signal: AbortSignal,
+  ): Promise<void> {
     const endsAtMs = performance.now() + LOAD_WAIT_MS;
     for (let isAsked = false; ; isAsked = true) {
       const partitions = await this.#partitions(address, signal);
       if (partitions.every(({ state }) => state === LOADED)) return;
-      if (!isAsked) await this.#ask(address, partitions, signal);
+      if (!isAsked) await this.#ask(address, { partitions, earlier, willLoad }, signal);
       if (performance.now() > endsAtMs) break;
       await pause(LOAD_LOOK_INTERVAL_MS, signal);
     }
     throw new ReplicationError(
       'notReady',
-      'source',
-      `${address.database}.${address.collection} is still being loaded on the source. The copy begins when it is.`,
+      this.#side,
+      `${address.database}.${address.collection} is still being loaded on the ${this.#side}. The copy goes on when it is.`,
       { context: { ...address, outcome: 'refused' } },
     );
   }
 
-  async #ask(address: CollectionAddress, partitions: readonly PartitionState[], signal: AbortSignal): Promise<void> {
+  async #ask(
+    address: CollectionAddress,
+    {
+      partitions,
+      earlier,
+      willLoad,
+    }: { partitions: readonly PartitionState[]; earlier: LoadedPart | undefined; willLoad: WillLoad },
+    signal: AbortSignal,
+  ): Promise<void> {
     const missing = partitions.filter(({ state }) => state !== LOADED && state !== LOADING).map(({ name }) => name);
     if (missing.length === 0) return;
     const name = nameOf(address);
-    const key = keyOf(address);
-    const earlier = this.#loaded.get(key);
     const options = optionsFor(address, signal);
-    // Known before it happens, so that an answer which is lost does not leave it loaded.
     if (missing.length === partitions.length || earlier === 'all') {
-      this.#loaded.set(key, 'all');
+      willLoad('all');
       await this.#rpc.call('LoadCollection', { ...name, replicaNumber: 1 }, options);
       return;
     }
-    this.#loaded.set(key, [...new Set([...(earlier ?? []), ...missing])]);
+    willLoad([...new Set([...(earlier ?? []), ...missing])]);
     const replicaNumber = Math.max(1, await this.#replicaNumber(address, signal));
     await this.#rpc.call('LoadPartitions', { ...name, partitionNames: missing, replicaNumber }, options);
   }
 
-  /** Releases what `load` has loaded, and nothing that was loaded before. */
-  async release(address: CollectionAddress, signal: AbortSignal): Promise<void> {
-    const loaded = this.#loaded.get(keyOf(address));
+  async release(address: CollectionAddress, loaded: LoadedPart, signal: AbortSignal): Promise<void> {
     const name = nameOf(address);
     const options = optionsFor(address, signal);
-    if (loaded === 'all') await this.#rpc.call('ReleaseCollection', name, options);
-    else if (loaded !== undefined) {
-      await this.#rpc.call('ReleasePartitions', { ...name, partitionNames: loaded }, options);
+    try {
+      if (loaded === 'all') {
+        await this.#rpc.call('ReleaseCollection', name, options);
+        return;
+      }
+      const { partitionNames } = await this.#rpc.call('ShowPartitions', name, options);
+      const there = loaded.filter((partition) => partitionNames.includes(partition));
+      if (there.length > 0) await this.#rpc.call('ReleasePartitions', { ...name, partitionNames: there }, options);
+    } catch (error) {
+      if (!['collection', 'database'].includes(String(objectMissing(error)))) throw error;
     }
-    this.#loaded.delete(keyOf(address));
   }
 }
-
-const keyOf = ({ database, collection }: CollectionAddress): string => `${database}.${collection}`;
 
 const optionsFor = ({ database, collection }: CollectionAddress, signal: AbortSignal): RpcOptions => ({
   deadlineMs: DEADLINE_MS,

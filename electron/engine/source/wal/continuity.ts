@@ -25,7 +25,12 @@ export function proveStart(channel: PChannel, start: ResumePoint, bounds: Channe
       channel,
       `message ${start.ordinal} is of a log that no longer exists: the log was deleted and made again (${start.incarnation} ` +
         `then, ${bounds.incarnation} now)`,
-      { ordinal: start.ordinal.toString(), earliest: bounds.earliest.toString(), latest: bounds.latest.toString() },
+      {
+        reason: 'recreated',
+        ordinal: start.ordinal.toString(),
+        earliest: bounds.earliest.toString(),
+        latest: bounds.latest.toString(),
+      },
     );
   }
   const first = firstOrdinal(start, lowest);
@@ -36,6 +41,7 @@ export function proveStart(channel: PChannel, start: ResumePoint, bounds: Channe
       ? `message ${first} is wanted, which has been removed`
       : `message ${start.ordinal} is not in it, so its end has been cut off`;
   throw positionLost(channel, `${reason}; the log ${rangeOf(bounds)}`, {
+    reason: first < bounds.earliest ? 'removed' : 'cutOff',
     ordinal: first.toString(),
     earliest: bounds.earliest.toString(),
     latest: bounds.latest.toString(),

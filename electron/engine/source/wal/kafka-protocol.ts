@@ -21,6 +21,7 @@ export interface KafkaRequest<T> {
 export const API_FETCH = 1;
 export const API_METADATA = 3;
 const API_LIST_OFFSETS = 2;
+const API_DESCRIBE_CONFIGS = 32;
 
 /** Of Metadata, the first with topic ids. */
 export const METADATA_VERSION = 10;
@@ -29,6 +30,10 @@ export const FETCH_VERSION_BY_NAME = 12;
 export const FETCH_VERSION_BY_ID = 13;
 /** Since Kafka 0.11, and still in 4.0. */
 const LIST_OFFSETS_VERSION = 2;
+
+/** Since Kafka 1.1, and the lowest in 4.0. */
+const DESCRIBE_CONFIGS_VERSION = 1;
+const RESOURCE_TOPIC = 2;
 
 /** A Milvus channel is one partition. */
 const PARTITION = 0;
@@ -142,6 +147,52 @@ export function listOffsetsRequest(topic: string, which: keyof typeof OFFSET_TIM
     return offset[0];
   };
   return { apiKey: API_LIST_OFFSETS, apiName: 'ListOffsets', apiVersion: LIST_OFFSETS_VERSION, body, read };
+}
+
+/** Settings of a topic by name, the broker's defaults where the topic has none of its own. @throws KafkaRefusal */
+export function describeConfigsRequest(
+  topic: string,
+  names: readonly string[],
+): KafkaRequest<ReadonlyMap<string, string>> {
+  const writer = new WireWriter().int32(1).int8(RESOURCE_TOPIC).string(topic).int32(names.length);
+  for (const name of names) writer.string(name);
+  const hasSynonyms = false;
+  const body = writer.boolean(hasSynonyms).finish();
+  const read = (answer: Buffer): ReadonlyMap<string, string> => {
+    const reader = new WireReader(answer);
+    reader.int32(); // throttle time
+    const settings = new Map<string, string>();
+    reader.array(() => {
+      const errorCode = reader.int16();
+      reader.nullableString(); // what the error is
+      KafkaRefusal.throwIf(errorCode);
+      reader.int8(); // kind of resource
+      reader.string();
+      reader.array(() => readSetting(reader, settings));
+    });
+    return settings;
+  };
+  return {
+    apiKey: API_DESCRIBE_CONFIGS,
+    apiName: 'DescribeConfigs',
+    apiVersion: DESCRIBE_CONFIGS_VERSION,
+    body,
+    read,
+  };
+}
+
+function readSetting(reader: WireReader, settings: Map<string, string>): void {
+  const name = reader.string();
+  const value = reader.nullableString();
+  reader.boolean(); // may only be read
+  reader.int8(); // where it comes from
+  reader.boolean(); // secret
+  reader.array(() => {
+    reader.string();
+    reader.nullableString();
+    reader.int8();
+  });
+  if (value !== undefined) settings.set(name, value);
 }
 
 export interface FetchOptions {

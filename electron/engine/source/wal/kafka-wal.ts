@@ -13,15 +13,20 @@ import type { PChannel } from '../../../../shared/model/ids.ts';
 import { asOrdinal } from '../../../../shared/model/position.ts';
 import type { MessageOrdinal, ResumePoint } from '../../../../shared/model/position.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
-import { classifyKafka, KafkaRefusal, OFFSET_OUT_OF_RANGE } from '../../errors/classify-kafka.ts';
+import {
+  classifyKafka,
+  KafkaRefusal,
+  OFFSET_OUT_OF_RANGE,
+  TOPIC_AUTHORIZATION_FAILED,
+} from '../../errors/classify-kafka.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { orAborted } from '../../runtime/waiting.ts';
 import { firstOrdinal, positionLost, proveStart, rangeOf } from './continuity.ts';
 import { KafkaCluster } from './kafka-cluster.ts';
-import { API_FETCH, fetchRequest, listOffsetsRequest } from './kafka-protocol.ts';
+import { API_FETCH, describeConfigsRequest, fetchRequest, listOffsetsRequest } from './kafka-protocol.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { readBatches, readRecords } from './kafka-records.ts';
-import type { ChannelBounds, Wal, WalMessage, WalReader } from './wal.ts';
+import type { ChannelBounds, ChannelRetention, Wal, WalMessage, WalReader } from './wal.ts';
 
 /** A person waits no longer than this for the answer that an address is wrong. */
 const TIMEOUT_MS = 5_000;
@@ -30,6 +35,10 @@ const FETCH_WAIT_MS = 2_000;
 /** The offset of a topic's first record. */
 const FIRST_OFFSET = 0n;
 const MESSAGE_ID_BYTES = 8;
+/** Names of a topic's settings; -1 stands for no limit. */
+const RETENTION_MS = 'retention.ms';
+const RETENTION_BYTES = 'retention.bytes';
+const CLEANUP_POLICY = 'cleanup.policy';
 
 export interface KafkaWalOptions {
   readonly logger: Logger;
@@ -100,6 +109,33 @@ class KafkaWal implements Wal {
       throw classifyKafka(error, `Channel ${channel} could not be looked up in the source's log`, {
         pchannel: channel,
       });
+    }
+  }
+
+  /**
+   * Kafka removes whole segments of the log, once their newest record is past the limits and a later segment has been begun:
+   * so a message is kept for so long at least. What a topic takes up it tells only to those who may describe the cluster.
+   */
+  async retention(channel: PChannel): Promise<ChannelRetention | undefined> {
+    const { leader } = await this.#cluster.topic(channel);
+    const wanted = [RETENTION_MS, RETENTION_BYTES, CLEANUP_POLICY];
+    try {
+      const settings = await this.#cluster.ask(leader, describeConfigsRequest(channel, wanted));
+      const isRemoved = (settings.get(CLEANUP_POLICY) ?? 'delete').includes('delete');
+      const limit = (name: string): number | undefined => {
+        const value = Number(settings.get(name) ?? -1);
+        return isRemoved && value >= 0 ? value : undefined;
+      };
+      return {
+        ageMsMax: limit(RETENTION_MS),
+        bytesMax: limit(RETENTION_BYTES),
+        messagesMax: undefined,
+        bytesUsed: undefined,
+      };
+    } catch (error) {
+      // A right of its own (DescribeConfigs on the topic), which reading does not need.
+      if (error instanceof KafkaRefusal && error.errorCode === TOPIC_AUTHORIZATION_FAILED) return undefined;
+      throw classifyKafka(error, `The settings of channel ${channel} could not be read`, { pchannel: channel });
     }
   }
 

@@ -117,6 +117,11 @@ export class WireReader {
     return this.bytes(this.int16()).toString();
   }
 
+  nullableString(): string | undefined {
+    const length = this.int16();
+    return length < 0 ? undefined : this.bytes(length).toString();
+  }
+
   compactString(): string | undefined {
     return this.compactBytes()?.toString();
   }

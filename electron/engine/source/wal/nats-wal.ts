@@ -5,7 +5,9 @@
  * pkg/mq/msgstream/mqwrapper/nmq/nmq_client.go). The ordinal is the stream sequence, which counts from 1. The
  * incarnation is the stream's creation time in the full precision the server gives.
  */
+import { DiscardPolicy } from '@nats-io/jetstream';
 import type { StreamInfo } from '@nats-io/jetstream';
+import { millis } from '@nats-io/transport-node';
 import type { NatsEndpoint } from '../../../../shared/model/connection.ts';
 import { asPChannel } from '../../../../shared/model/ids.ts';
 import type { PChannel } from '../../../../shared/model/ids.ts';
@@ -18,7 +20,7 @@ import { orAborted } from '../../runtime/waiting.ts';
 import { firstOrdinal, positionLost, proveStart, rangeOf } from './continuity.ts';
 import { NatsReader } from './nats-reader.ts';
 import { NatsDialer } from './nats-session.ts';
-import type { ChannelBounds, Wal, WalMessage, WalReader } from './wal.ts';
+import type { ChannelBounds, ChannelRetention, Wal, WalMessage, WalReader } from './wal.ts';
 
 /** A person waits no longer than this for the answer that an address is wrong. */
 const TIMEOUT_MS = 5_000;
@@ -91,19 +93,25 @@ class NatsWal implements Wal {
   }
 
   async bounds(channel: PChannel): Promise<ChannelBounds> {
-    const { manager } = await this.#dialer.session();
-    let info: StreamInfo;
-    try {
-      info = await manager.streams.info(channel);
-    } catch (error) {
-      throw classifyNats(error, `Channel ${channel} could not be looked up in the source's log`, { pchannel: channel });
-    }
-    const { messages, first_seq: first, last_seq: last } = info.state;
+    const { state, created } = await this.#info(channel);
+    const { messages, first_seq: first, last_seq: last } = state;
     // A stream that never had a message says 0 for both.
     return {
-      incarnation: info.created,
+      incarnation: created,
       earliest: asOrdinal(messages === 0 ? BigInt(last) + 1n : BigInt(first)),
       latest: asOrdinal(BigInt(last)),
+    };
+  }
+
+  async retention(channel: PChannel): Promise<ChannelRetention> {
+    const { config, state } = await this.#info(channel);
+    // 0 and -1 stand for no limit. One that discards new messages refuses them instead of removing old ones.
+    const isLimit = (value: number): boolean => value > 0 && config.discard !== DiscardPolicy.New;
+    return {
+      ageMsMax: config.max_age > 0 ? millis(config.max_age) : undefined,
+      bytesMax: isLimit(config.max_bytes) ? config.max_bytes : undefined,
+      messagesMax: isLimit(config.max_msgs) ? config.max_msgs : undefined,
+      bytesUsed: state.bytes,
     };
   }
 
@@ -181,6 +189,15 @@ class NatsWal implements Wal {
 
   close(): Promise<void> {
     return this.#dialer.close();
+  }
+
+  async #info(channel: PChannel): Promise<StreamInfo> {
+    const { manager } = await this.#dialer.session();
+    try {
+      return await manager.streams.info(channel);
+    } catch (error) {
+      throw classifyNats(error, `Channel ${channel} could not be looked up in the source's log`, { pchannel: channel });
+    }
   }
 
   async #streamNames(): Promise<string[]> {

@@ -24,6 +24,17 @@ export interface ChannelBounds {
   readonly latest: MessageOrdinal;
 }
 
+/** When the broker removes a channel's messages, as far as it says so. Without any limit it never does. */
+export interface ChannelRetention {
+  /** A message is kept for so long at least. `undefined`: age removes nothing. */
+  readonly ageMsMax: number | undefined;
+  /** Above it the oldest messages go. `undefined`: size removes nothing. */
+  readonly bytesMax: number | undefined;
+  readonly messagesMax: number | undefined;
+  /** What the kept messages take up now, by the broker's count; `undefined`: it does not say. */
+  readonly bytesUsed: number | undefined;
+}
+
 export interface WalReader {
   /**
    * The next messages in order, without holes; at least one. Waits for the first. Together at most `bytesMax` bytes of
@@ -45,6 +56,8 @@ export interface Wal {
   operationChannel(): Promise<PChannel | undefined>;
   /** @throws channelsNotFound when the channel does not exist. */
   bounds(channel: PChannel): Promise<ChannelBounds>;
+  /** `undefined`: the broker does not tell this user. @throws channelsNotFound when the channel does not exist. */
+  retention(channel: PChannel): Promise<ChannelRetention | undefined>;
   /** Says what `open` would say, without opening. @throws positionLost. */
   assertKept(channel: PChannel, start: ResumePoint): Promise<void>;
   /**

@@ -11,6 +11,7 @@ describe('the policy', () => {
       'rateLimited',
       'notReady',
       'writeRefused',
+      'storeFull',
     ]);
   });
 

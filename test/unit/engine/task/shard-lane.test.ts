@@ -17,6 +17,7 @@ const entry = (tick: number): LogEntry => ({
   beginTick: asTimeTick(BigInt(tick)),
   endTick: asTimeTick(BigInt(tick)),
   content: undefined,
+  rowCount: 1,
   heldBytes: 1,
   uses: 1,
 });
@@ -38,6 +39,9 @@ class Owner implements LaneOwner {
   async applyEntries(lane: ShardLane, entries: readonly LogEntry[]): Promise<void> {
     await this.gate(lane, entries);
     this.applied.push(...entries.map(({ ordinal }) => Number(ordinal)));
+  }
+  checkDoubtful(): Promise<void> {
+    return Promise.resolve();
   }
   laneChanged(lane: ShardLane): void {
     if (this.activities.at(-1) !== lane.activity) this.activities.push(lane.activity);

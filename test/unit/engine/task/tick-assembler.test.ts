@@ -26,6 +26,7 @@ const entry = ({ ordinal, tick, kind = 'insert', id = 0 }: EntryShape): LogEntry
   beginTick: at(tick),
   endTick: at(tick),
   content: undefined,
+  rowCount: 1,
   heldBytes: 0,
   uses: 1,
 });

@@ -1,0 +1,67 @@
+/** What every phase of the bench works with. Each phase begins with an idle lab and leaves one behind. */
+import type { Clusters } from '../../../shared/bench/bench-line.ts';
+import { benchRows, type BenchRowsInput, type BenchRowsResult } from '../../engine/host/bench-jobs.ts';
+import { DIMENSION, type BenchCluster } from './bench-cluster.ts';
+import type { BenchPlan } from './bench-plan.ts';
+import type { Subject } from './subject.ts';
+
+export interface BenchContext {
+  readonly plan: BenchPlan;
+  readonly clusters: Clusters;
+  readonly source: BenchCluster;
+  readonly target: BenchCluster;
+  readonly subject: Subject;
+  readonly signal: AbortSignal;
+  /** One line of progress. */
+  readonly say: (text: string) => void;
+}
+
+/** Far above what any phase needs of one job: a bench that hangs must end some time. */
+const JOB_MARGIN_MS = 10 * 60_000;
+/** One request waits at the server while the next one is made. */
+export const SOURCE_WRITERS = 2;
+
+type Rows = Pick<BenchRowsInput, 'collections'> &
+  Partial<Pick<BenchRowsInput, 'batchRows' | 'concurrency' | 'firstKey' | 'rowsMax' | 'durationMs' | 'rowsPerSecond'>>;
+
+/** Writes rows into a cluster as fast as it takes them, unless told otherwise. */
+export function writeRows(
+  { plan, signal }: BenchContext,
+  cluster: BenchCluster,
+  rows: Rows,
+  onRows?: (rows: number) => void,
+): Promise<BenchRowsResult> {
+  const input: BenchRowsInput = {
+    milvus: cluster.endpoint,
+    dimension: DIMENSION,
+    batchRows: plan.batchRows,
+    concurrency: SOURCE_WRITERS,
+    firstKey: 1,
+    ...rows,
+  };
+  const timeoutMs = (rows.durationMs ?? 0) + JOB_MARGIN_MS;
+  return benchRows(input, { timeoutMs, signal, ...(onRows === undefined ? {} : { onRows }) });
+}
+
+/** A protection from the beginning to the end of `body`, whose collections are gone when it ends. */
+export async function protecting<T>(
+  { subject, clusters, source }: BenchContext,
+  collections: readonly string[],
+  body: () => Promise<T>,
+  target: Clusters['target'] = clusters.target,
+): Promise<T> {
+  await subject.call('protect', { source: clusters.source, target });
+  const result = await body();
+  await source.drop(collections);
+  // So that the next phase finds neither them nor writes of them.
+  await subject.call('untilLevel');
+  await subject.call('unprotect');
+  return result;
+}
+
+export const perSecond = ({ rows, elapsedMs }: BenchRowsResult): number => (rows * 1_000) / elapsedMs;
+
+const MILLION = 1_000_000;
+export const perMillionRows = (cpuSeconds: number, rows: number): number => (cpuSeconds * MILLION) / Math.max(1, rows);
+
+export const thousands = (value: number): string => Math.round(value).toLocaleString('en-US');

@@ -1,0 +1,101 @@
+/** Collections that come into being while the task runs: from their messages in the log, or late, from the catalogue. */
+import type { CollectionId } from '../../../shared/model/ids.ts';
+import { ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
+import type { StoredCollection, StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
+import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import type { CreateCollectionRecord } from '../codec/records.ts';
+import { retrying, type RetryObserver } from '../runtime/retry.ts';
+import type { CatalogCollection } from '../source/catalog/catalog.ts';
+import type { Wal } from '../source/wal/wal.ts';
+import { shardsFromCreation, toStoredCollection } from './begin-task.ts';
+import type { BirthRegistrar } from './birth-registrar.ts';
+import type { ChannelFollower } from './channel-follower.ts';
+import type { CollectionRegistry } from './collection-registry.ts';
+import type { CollectionReplica } from './collection-replica.ts';
+import type { LogReaders } from './log-readers.ts';
+import { RestartNeeded } from './restart-needed.ts';
+
+export interface CollectionBirthsContext {
+  readonly store: Pick<TaskStore, 'addCollection' | 'addShard'>;
+  readonly wal: Pick<Wal, 'decodeMessageId'>;
+  readonly registry: CollectionRegistry;
+  readonly registrar: BirthRegistrar;
+  readonly signal: AbortSignal;
+  readonly observer: RetryObserver;
+  /** Its shards are added by whoever reads their messages. */
+  readonly readers: Pick<LogReaders, 'get' | 'isFollowed' | 'claim' | 'follow'>;
+  isDropped(id: CollectionId): boolean;
+  addReplica(stored: StoredCollection): CollectionReplica;
+  addNewChannels(): Promise<void>;
+}
+
+export class CollectionBirths {
+  readonly #context: CollectionBirthsContext;
+
+  constructor(context: CollectionBirthsContext) {
+    this.#context = context;
+  }
+
+  /** When this resolves the collection is registered durably, or is to be ignored. */
+  async born(record: CreateCollectionRecord, follower: ChannelFollower, ordinal: MessageOrdinal): Promise<void> {
+    const { store, registry, readers } = this.#context;
+    if (this.#context.isDropped(record.collectionId)) return;
+    const replica = registry.get(record.collectionId) ?? (await this.#register(record, follower));
+    // A copied one has its shards, or gets them with the copy.
+    if (replica === undefined || replica.isEnding || replica.copy !== 'none') return;
+    for (const vchannel of record.vchannels) {
+      // Another may have taken its place meanwhile, to be copied again.
+      if (registry.get(record.collectionId)?.copy !== 'none') return;
+      if (readers.isFollowed(vchannel) || !vchannel.startsWith(`${follower.channel}_`)) continue;
+      const shard: StoredShard = {
+        vchannel,
+        collectionId: record.collectionId,
+        channel: follower.channel,
+        checkpoint: {
+          resume: { kind: 'at', ordinal, incarnation: follower.incarnation },
+          tick: (record.beginTick - 1n) as TimeTick,
+        },
+        intent: ORDINAL_NONE,
+      };
+      store.addShard(shard);
+      // The shard of one that has failed is kept for later, with nobody to apply it now.
+      if (replica.hasFailed) readers.claim(shard);
+      else await readers.follow(replica, shard);
+    }
+  }
+
+  async #register(record: CreateCollectionRecord, follower: ChannelFollower): Promise<CollectionReplica | undefined> {
+    const { store, registry, registrar, signal, observer } = this.#context;
+    const found = await retrying(() => registrar.find(record, follower.channel, signal), signal, observer);
+    // Another shard's message may have been first, while this one asked.
+    let replica = registry.get(record.collectionId);
+    if (replica === undefined) {
+      if (found === undefined) return undefined;
+      const stored = toStoredCollection(found);
+      store.addCollection(stored);
+      replica = this.#context.addReplica(stored);
+    }
+    await this.#context.addNewChannels();
+    return replica;
+  }
+
+  /**
+   * A collection can be in the catalogue so late that its birth in the log was given up (`birth-registrar.ts`). Its shards
+   * are then added where their history begins, and the task starts over to read from there.
+   */
+  assertNotMissed(collection: CatalogCollection): void {
+    const { store, wal, registry, readers } = this.#context;
+    const known = registry.get(collection.id);
+    const isElsewhere =
+      known !== undefined && (known.hasFailed || known.isEnding || known.isBeingCopied || known.copy === 'copied');
+    if (this.#context.isDropped(collection.id) || isElsewhere) return;
+    const missed = shardsFromCreation(collection, wal, (channel) => readers.get(channel)?.incarnation).filter(
+      ({ vchannel, channel, checkpoint }) =>
+        !readers.isFollowed(vchannel) && (readers.get(channel)?.hasRead(checkpoint.resume.ordinal) ?? false),
+    );
+    if (missed.length === 0) return;
+    if (known === undefined) store.addCollection(toStoredCollection(collection));
+    for (const shard of missed) store.addShard(shard);
+    throw new RestartNeeded(`${collection.database}.${collection.name} came into the catalogue late.`);
+  }
+}

@@ -1,0 +1,240 @@
+/** The source of one collection's copy: found by its identity, made readable, read within the allowance. */
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { TaskStore } from '../../../shared/model/task-state.ts';
+import { timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { RetryObserver } from '../runtime/retry.ts';
+import { retrying } from '../runtime/retry.ts';
+import { pause } from '../runtime/waiting.ts';
+import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import { isNotLoaded } from '../source/rows/range-query.ts';
+import type { CollectionIndex, CollectionState, RowKey, RowSource } from '../source/rows/row-source.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { CollectionReplica } from './collection-replica.ts';
+import type { CopyAllowance } from './copy-budget.ts';
+import { CopyLoads } from './copy-loads.ts';
+import type { PageAnswer } from './pages-ahead.ts';
+
+/** Between the source's clock and ours, where the source gives no timestamps. */
+const CLOCK_SKEW_MS_MAX = 5_000;
+/** A server may be behind its own catalogue for a moment; for half a minute it is another one. */
+const MISSES_MAX = 8;
+/** Before what somebody has released is read again. */
+const LOADED_AGAIN_PAUSE_MS = 200;
+
+export interface CopySourceContext {
+  readonly rows: RowSource;
+  readonly catalog: Catalog;
+  readonly store: TaskStore;
+  readonly clock: Clock;
+  /** Ends the task. */
+  readonly signal: AbortSignal;
+  readonly observer: (place: string) => RetryObserver;
+  readonly allowance: CopyAllowance;
+  /** Collections that are not loaded on the source may be loaded for the copy, and are released after it. */
+  readonly mayLoad: boolean;
+  readonly notice: (text: string) => void;
+}
+
+export interface DescribedCollection {
+  /** Its name on the source now. */
+  readonly address: CollectionAddress;
+  readonly partitions: readonly string[];
+  readonly loadState: CollectionState['loadState'];
+  readonly indexes: readonly CollectionIndex[];
+  /** How many times the whole of it is loaded, but for this copy. */
+  readonly replicaNumber: number | undefined;
+  /** Nothing of it is loaded, but for this copy. */
+  readonly isReleased: boolean;
+}
+
+export class CopySource {
+  readonly #context: CopySourceContext;
+  readonly #replica: CollectionReplica;
+  readonly #loads: CopyLoads;
+  #misses = 0;
+
+  constructor(context: CopySourceContext, replica: CollectionReplica) {
+    const { rows, store } = context;
+    this.#context = context;
+    this.#replica = replica;
+    this.#loads = new CopyLoads({ side: 'source', cluster: rows, store, id: replica.id });
+  }
+
+  /** By identity, under whatever name it has now. */
+  find(): Promise<CatalogCollection | undefined> {
+    const { catalog } = this.#context;
+    return this.#ask('catalog', async () => living(await catalog.collection(this.#replica.id)));
+  }
+
+  /** Later than every change that stands in the log: of the source, or, where it gives none, of the clock and some more. */
+  async now(): Promise<TimeTick> {
+    return (await this.guarantee()) ?? timeTickFromMs(this.#context.clock.now() + CLOCK_SKEW_MS_MAX);
+  }
+
+  /** What is read with it shows every change that stands in the log by now. */
+  guarantee(): Promise<TimeTick | undefined> {
+    return this.#ask('now', (signal) => this.#context.rows.now(signal));
+  }
+
+  /**
+   * Only the catalogue's word makes a collection gone; that a server does not find it is no proof, and is asked again.
+   * @throws invalidConfig where the server is another one than the catalogue's.
+   */
+  describe(): Promise<DescribedCollection | undefined> {
+    const { catalog, rows } = this.#context;
+    const { id } = this.#replica;
+    return this.#ask('describe', async (signal) => {
+      const found = living(await catalog.collection(id));
+      if (found === undefined) return undefined;
+      const address: CollectionAddress = { database: found.database, collection: found.name };
+      const state = await rows.describe(address, signal);
+      if (state?.id === (id as bigint)) return this.#described(address, found, state);
+      this.#misses += 1;
+      if (this.#misses >= MISSES_MAX) throw anotherCluster(address, state !== undefined);
+      throw notFoundYet(address);
+    });
+  }
+
+  #described(address: CollectionAddress, found: CatalogCollection, state: CollectionState): DescribedCollection {
+    const { loaded } = this.#loads;
+    const isOurs = (partition: string): boolean =>
+      loaded !== undefined && (loaded === 'all' || loaded.includes(partition));
+    return {
+      address,
+      partitions: found.partitions.map(({ name }) => name),
+      loadState: state.loadState,
+      indexes: state.indexes,
+      replicaNumber: loaded === undefined ? state.replicaNumber : undefined,
+      isReleased: state.loadedPartitions.every(isOurs),
+    };
+  }
+
+  async makeReadable({ address, loadState }: DescribedCollection): Promise<void> {
+    if (loadState === 'loaded') return;
+    if (loadState === 'not-loaded' && !this.#context.mayLoad) throw notLoaded(address);
+    await this.#load(address);
+  }
+
+  #load(address: CollectionAddress): Promise<void> {
+    return this.#ask('load', (signal) => this.#loads.load(address, signal));
+  }
+
+  /** What was loaded for the copy, by this run or an earlier one. Also where the copy has failed, its own signal over. */
+  async release(address: CollectionAddress): Promise<void> {
+    const { signal, observer, notice } = this.#context;
+    if (signal.aborted || this.#loads.loaded === undefined) return;
+    const release = () => this.#loads.release(address, signal);
+    await retrying(release, signal, observer(`release ${this.#replica.id}`));
+    notice(
+      `${address.database}.${address.collection} was loaded on the source for its copy and has been released again. If somebody else has loaded it in between, it has to be loaded once more.`,
+    );
+  }
+
+  /** Doubles are counted as well. */
+  countRows({ address }: DescribedCollection, guarantee: TimeTick | undefined): Promise<number> {
+    const { rows } = this.#context;
+    const read = { ...address, partition: '', schema: this.#replica.schema, guarantee };
+    return this.#reading('count', address, (signal) => rows.countRows(read, signal));
+  }
+
+  /** @throws notReadable naming vectors that the server does not return. */
+  assertReadable({ address }: DescribedCollection, guarantee: TimeTick | undefined): Promise<void> {
+    const { rows } = this.#context;
+    const read = { ...address, partition: '', schema: this.#replica.schema, guarantee };
+    return this.#reading('probe', address, (signal) => rows.assertReadable(read, signal));
+  }
+
+  async readPage(
+    { address }: DescribedCollection,
+    guarantee: TimeTick | undefined,
+    partition: string,
+    after: RowKey | undefined,
+  ): Promise<PageAnswer> {
+    const { rows, allowance } = this.#context;
+    const { schema, signal: ended } = this.#replica;
+    await allowance.whenFree(ended);
+    const read = { ...address, partition, schema, after, guarantee, ...allowance.pageSize() };
+    const page = await this.#reading('readPage', address, async (signal): Promise<PageAnswer> => {
+      try {
+        return await rows.readPage(read, signal);
+      } catch (error) {
+        if (signal.aborted || (await this.#isThere(address, partition))) throw error;
+        return 'gone';
+      }
+    });
+    if (page !== undefined && page !== 'gone') {
+      const bytes = page.fields.reduce((sum, field) => sum + field.bytes.byteLength, 0);
+      allowance.spend(page.rowCount, bytes);
+    }
+    return page;
+  }
+
+  /** A name says nothing of identity: what answers under it may be another by now. */
+  async #isThere(address: CollectionAddress, partition: string): Promise<boolean> {
+    const found = await this.find();
+    if (found === undefined) return false;
+    if (found.name !== address.collection || found.database !== address.database) throw renamed(address);
+    return partition === '' || found.partitions.some(({ name }) => name === partition);
+  }
+
+  /** What somebody releases meanwhile is loaded again, where it may be. */
+  async #reading<T>(name: string, address: CollectionAddress, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await this.#ask(name, call);
+      } catch (error) {
+        if (!isNotLoaded(error) || !this.#context.mayLoad) throw error;
+        await this.#load(address);
+        await pause(LOADED_AGAIN_PAUSE_MS, this.#replica.signal);
+      }
+    }
+  }
+
+  #ask<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal, id } = this.#replica;
+    return retrying(() => call(signal), signal, this.#context.observer(`${name} ${id}`));
+  }
+}
+
+/** What the catalogue holds as made and not dropped. */
+function living(found: Awaited<ReturnType<Catalog['collection']>>): CatalogCollection | undefined {
+  return found === 'gone' || found === 'creating' ? undefined : found;
+}
+
+function notFoundYet({ database, collection }: CollectionAddress): ReplicationError {
+  return new ReplicationError(
+    'notReady',
+    'source',
+    `The source's catalogue holds ${database}.${collection}, and its server does not find it. It is asked again.`,
+    { context: { database, collection } },
+  );
+}
+
+function anotherCluster({ database, collection }: CollectionAddress, isThere: boolean): ReplicationError {
+  const found = isThere ? 'another collection there' : 'not there';
+  return new ReplicationError(
+    'invalidConfig',
+    'config',
+    `The source's Milvus is not the one whose catalog is in etcd: ${database}.${collection} is ${found}. No row was read. Correct the address of Milvus, or etcd's address and root path, then resume.`,
+    { context: { database, collection } },
+  );
+}
+
+function renamed({ database, collection }: CollectionAddress): ReplicationError {
+  return new ReplicationError(
+    'notReadable',
+    'source',
+    `${database}.${collection} was renamed while its rows were copied. Resume, and the copy goes on under its new name.`,
+    { context: { database, collection } },
+  );
+}
+
+function notLoaded({ database, collection }: CollectionAddress): ReplicationError {
+  return new ReplicationError(
+    'notReadable',
+    'source',
+    `${database}.${collection} is not loaded on the source, so its rows cannot be read. Load it there, or allow Lifeline to load it for the copy, then resume.`,
+    { context: { database, collection } },
+  );
+}

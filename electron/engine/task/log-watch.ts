@@ -1,0 +1,128 @@
+/**
+ * What the log keeps, watched while the task runs: how long each position is still to be had, and which are gone. Lost ones
+ * of a shard hold its collection; a lost one of a channel's own news makes the task start over behind the loss, where the
+ * catalogue tells what was born meanwhile.
+ */
+import type { CollectionId, PChannel } from '../../../shared/model/ids.ts';
+import { asOrdinal, firstOrdinal } from '../../../shared/model/position.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
+import type { ChannelHeadroom, GapStatus } from '../../../shared/model/task-status.ts';
+import { TIME_TICK_ZERO } from '../../../shared/time/time-tick.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Wal } from '../source/wal/wal.ts';
+import type { CollectionRegistry } from './collection-registry.ts';
+import { GapKeeper } from './gap-keeper.ts';
+import { HeadroomWatch, type LostPosition, type NeededPosition } from './headroom-watch.ts';
+import type { LogReaders } from './log-readers.ts';
+import { RestartNeeded } from './restart-needed.ts';
+
+export interface LogWatchContext {
+  readonly wal: Wal;
+  readonly store: TaskStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly registry: CollectionRegistry;
+  readonly readers: LogReaders;
+  /** Stores the checkpoints of now. @throws storeFailed */
+  readonly flush: () => void;
+  /** The store has opened another epoch. */
+  readonly epochOpened: (epoch: number) => void;
+  readonly restart: (reason: RestartNeeded) => void;
+}
+
+export class LogWatch {
+  readonly #context: LogWatchContext;
+  readonly #headroom: HeadroomWatch;
+  readonly #gaps: GapKeeper;
+
+  constructor(context: LogWatchContext) {
+    this.#context = context;
+    this.#gaps = new GapKeeper(context);
+    this.#headroom = new HeadroomWatch({
+      ...context,
+      positions: () => this.#neededPositions(),
+      lost: (lost) => this.#lost(lost),
+    });
+  }
+
+  /** To be called several times a second. */
+  poll(): void {
+    void this.#headroom.poll();
+  }
+
+  status(): { headroom?: readonly ChannelHeadroom[]; gaps?: readonly GapStatus[] } {
+    const headroom = this.#headroom.status();
+    const gaps = this.#gaps.status();
+    return { ...(headroom === undefined ? {} : { headroom }), ...(gaps === undefined ? {} : { gaps }) };
+  }
+
+  /** The shard's collection stops; where its place in the log is gone, with the gap that this leaves. */
+  async shardFailed(shard: Omit<StoredShard, 'intent'>, error: unknown): Promise<void> {
+    const { registry, signal } = this.#context;
+    const replica = registry.get(shard.collectionId);
+    if (replica === undefined) return;
+    if (!isPositionLost(error)) {
+      replica.fail(error);
+      return;
+    }
+    const kept = await this.#gaps.kept(shard.channel, signal);
+    replica.fail(this.#gaps.declare(this.#lostShard(shard), kept, error));
+  }
+
+  /** The channel's own news are lost. @throws what the log says. */
+  async channelLost(channel: PChannel): Promise<void> {
+    const { wal, store, flush, epochOpened, restart } = this.#context;
+    const { earliest, incarnation } = await wal.bounds(channel);
+    const resume = { kind: 'after', ordinal: asOrdinal(earliest - 1n), incarnation } as const;
+    flush();
+    epochOpened(store.rewind({ shards: new Map(), channels: new Map([[channel, { resume, tick: TIME_TICK_ZERO }]]) }));
+    restart(new RestartNeeded(`The log no longer holds what ${channel} was read to. It is read from what it holds.`));
+  }
+
+  /** Copied anew, or gone. */
+  closed(id: CollectionId): void {
+    this.#gaps.closed(id);
+  }
+
+  *#neededPositions(): Iterable<NeededPosition> {
+    const { store, registry, readers } = this.#context;
+    for (const follower of readers.all()) {
+      yield {
+        channel: follower.channel,
+        vchannel: undefined,
+        collection: undefined,
+        checkpoint: { resume: follower.start, tick: follower.readTick() },
+        next: firstOrdinal(follower.start),
+      };
+    }
+    for (const { vchannel, channel, collectionId, checkpoint } of store.load()?.shards ?? []) {
+      const replica = registry.get(collectionId);
+      if (replica === undefined || replica.isEnding) continue;
+      const { database, collection } = replica.address;
+      const next = readers.nextOf(vchannel);
+      yield { channel, vchannel, collection: `${database}.${collection}`, checkpoint, next };
+    }
+  }
+
+  #lost({ position, bounds, oldest, error }: LostPosition): void {
+    const { channel, vchannel, checkpoint } = position;
+    // Its reader comes to it itself, and says so.
+    if (vchannel === undefined) return;
+    const replica = this.#context.registry.ofShard(vchannel);
+    if (replica === undefined || replica.hasFailed) return;
+    const lost = this.#lostShard({ channel, vchannel, checkpoint, collectionId: replica.id });
+    replica.fail(this.#gaps.declare(lost, { bounds, oldest }, error));
+  }
+
+  #lostShard({ channel, vchannel, checkpoint, collectionId }: Omit<StoredShard, 'intent'>) {
+    const replica = this.#context.registry.get(collectionId);
+    const { database = '', collection: name = '' } = replica?.address ?? {};
+    return { channel, vchannel, checkpoint, collection: { id: collectionId, database, name } };
+  }
+}
+
+export const isPositionLost = (error: unknown): error is ReplicationError =>
+  error instanceof ReplicationError && error.code === 'positionLost';

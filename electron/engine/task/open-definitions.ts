@@ -1,0 +1,72 @@
+/**
+ * Definitions (create, drop, index, load, ...) whose answer was lost: they may still have their effect, until their
+ * deadline has passed. Repeating one at once is harmless, since it asks for the same; what must wait is the next one on
+ * the same object, which a late first attempt would undo: a late drop would take the collection that was made after it.
+ */
+import { outcomeOf } from '../errors/policy.ts';
+import type { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { pause } from '../runtime/waiting.ts';
+import { TARGET_TIMEOUTS } from '../target/timeouts.ts';
+import { LANDING_MARGIN_MS } from './write-lease.ts';
+
+/** After its start a definition can have an effect for so long. */
+const DEFINITION_LANDS_WITHIN_MS = TARGET_TIMEOUTS.definitionMs + LANDING_MARGIN_MS;
+
+const DEFINITIONS: ReadonlySet<string> = new Set([
+  'createCollection',
+  'dropCollection',
+  'createPartition',
+  'dropPartition',
+  'createIndex',
+  'dropIndex',
+  'loadCollection',
+  'releaseCollection',
+  'loadPartitions',
+  'releasePartitions',
+]);
+
+interface OpenDefinition {
+  readonly name: string;
+  readonly untilMs: number;
+}
+
+export class OpenDefinitions {
+  readonly #clock: Clock;
+  /** The latest for each object. */
+  readonly #open = new Map<string, OpenDefinition>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Before a definition is sent: resolves when no other one on the object can land any more. */
+  async whenSettled(object: string, name: string, signal: AbortSignal): Promise<void> {
+    for (let open = this.#contrary(object, name); open !== undefined; open = this.#contrary(object, name)) {
+      const leftMs = open.untilMs - this.#clock.now();
+      if (leftMs > 0) await pause(leftMs, signal);
+      if (this.#open.get(object) === open) this.#open.delete(object);
+    }
+  }
+
+  /** An attempt that was sent at `sentMs` failed. */
+  failed(object: string, name: string, error: ReplicationError, sentMs: number): void {
+    if (outcomeOf(error) === 'unknown') this.#leaveOpen(object, name, sentMs);
+  }
+
+  /** An earlier run may have sent it just before it ended. */
+  mayBeOpen(object: string, name: string): void {
+    this.#leaveOpen(object, name, this.#clock.now());
+  }
+
+  #leaveOpen(object: string, name: string, sentMs: number): void {
+    if (!DEFINITIONS.has(name)) return;
+    const untilMs = sentMs + DEFINITION_LANDS_WITHIN_MS;
+    if (untilMs > (this.#open.get(object)?.untilMs ?? 0)) this.#open.set(object, { name, untilMs });
+  }
+
+  #contrary(object: string, name: string): OpenDefinition | undefined {
+    const open = this.#open.get(object);
+    return open === undefined || open.name === name || !DEFINITIONS.has(name) ? undefined : open;
+  }
+}

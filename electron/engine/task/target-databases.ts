@@ -1,0 +1,61 @@
+/** The target's databases: made where a collection needs them, and dropped only if this task has made them. */
+import type { TaskStore } from '../../../shared/model/task-state.ts';
+import { SerialLane } from '../runtime/waiting.ts';
+import type { Target } from '../target/target.ts';
+
+export interface TargetDatabasesContext {
+  readonly target: Pick<Target, 'listDatabases' | 'createDatabase' | 'dropDatabase'>;
+  readonly store: Pick<TaskStore, 'addDatabase' | 'removeDatabase'>;
+  /** A call that no collection can show the trouble of, repeated after the policy. */
+  readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+}
+
+export class TargetDatabases {
+  readonly #context: TargetDatabasesContext;
+  readonly #lanes = new Map<string, SerialLane>();
+  /** Made by this task, now or earlier. */
+  readonly #own = new Set<string>();
+  /** Seen on the target in this run. */
+  readonly #known = new Set<string>(['default']);
+
+  constructor(context: TargetDatabasesContext) {
+    this.#context = context;
+  }
+
+  /** Made (or begun) by an earlier run. */
+  takeUp(databases: readonly string[]): void {
+    for (const database of databases) this.#own.add(database);
+  }
+
+  /** One at a time per database: making and removing the database and what is in it. */
+  lane(database: string): SerialLane {
+    const lane = this.#lanes.get(database) ?? new SerialLane();
+    this.#lanes.set(database, lane);
+    return lane;
+  }
+
+  /** In the database's lane. One that was there before is used, and never dropped. */
+  async ensure(database: string): Promise<void> {
+    const { target, store, onTarget } = this.#context;
+    if (this.#known.has(database)) return;
+    const existing = await onTarget('listDatabases', (signal) => target.listDatabases(signal));
+    if (!existing.includes(database)) {
+      // Before it is made: a crash in between must not leave one that nobody may drop.
+      store.addDatabase(database);
+      this.#own.add(database);
+      await onTarget('createDatabase', (signal) => target.createDatabase(database, [], signal));
+    }
+    this.#known.add(database);
+  }
+
+  /** In the database's lane. @returns whether it was this task's to drop. */
+  async dropOwn(database: string): Promise<boolean> {
+    const { target, store, onTarget } = this.#context;
+    if (!this.#own.has(database)) return false;
+    this.#known.delete(database);
+    await onTarget('dropDatabase', (signal) => target.dropDatabase(database, signal));
+    store.removeDatabase(database);
+    this.#own.delete(database);
+    return true;
+  }
+}

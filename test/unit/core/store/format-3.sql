@@ -1,0 +1,91 @@
+CREATE TABLE channel (
+    task_id TEXT NOT NULL, channel TEXT NOT NULL,
+    epoch INTEGER NOT NULL, resume_kind TEXT NOT NULL, resume_ordinal TEXT NOT NULL, incarnation TEXT NOT NULL,
+    tick TEXT NOT NULL,
+    PRIMARY KEY (task_id, channel)
+  ) STRICT;
+INSERT INTO channel VALUES ('recorded', 'lab-rootcoord-dml_0', 1, 'at', '21', '2026-11-23T06:00:00.123456789Z', '470658248950677515');
+INSERT INTO channel VALUES ('recorded', 'lab-rootcoord-dml_1', 1, 'after', '-1', 'new', '0');
+CREATE TABLE collection (
+    task_id TEXT NOT NULL, collection_id TEXT NOT NULL,
+    database TEXT NOT NULL, name TEXT NOT NULL, create_tick TEXT NOT NULL, drop_tick TEXT,
+    phase TEXT NOT NULL, target_id TEXT, schema BLOB NOT NULL, shard_count INTEGER NOT NULL,
+    consistency_level INTEGER NOT NULL, properties TEXT NOT NULL, partition_key_count INTEGER NOT NULL,
+    vchannels TEXT NOT NULL, operations_until TEXT NOT NULL, copy TEXT NOT NULL DEFAULT 'none'
+    CHECK (copy IN ('none', 'due', 'copying', 'copied', 'joined')),
+    PRIMARY KEY (task_id, collection_id)
+  ) STRICT;
+INSERT INTO collection VALUES ('recorded', '470658247834468382', 'shop', 'orders ü', '470658248950677509', NULL, 'created', '9007199254740993', X'0001FEFF', 2, 2, '[{"key":"collection.ttl.seconds","value":"3600"}]', 0, '["lab-rootcoord-dml_0_470658247834468382v0","lab-rootcoord-dml_1_470658247834468382v1"]', '-1', 'joined');
+INSERT INTO collection VALUES ('recorded', '470658247834468390', 'shop', 'copied', '470658248950677509', NULL, 'pending', NULL, X'0001FEFF', 2, 2, '[{"key":"collection.ttl.seconds","value":"3600"}]', 0, '["lab-rootcoord-dml_0_470658247834468382v0","lab-rootcoord-dml_1_470658247834468382v1"]', '-1', 'copying');
+CREATE TABLE connection (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    parts TEXT NOT NULL,
+    secrets BLOB NOT NULL,
+    is_lab INTEGER NOT NULL
+  ) STRICT;
+INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01B944A91BAA2ECA3086F15C51555DACA6EDCA5239BAA5659E9BB03953494F3FD25690FC57CAC182AAB07ED13400BD30B5042A5F', 0);
+INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'019EDE2BC38B7CB7782C841C539E2AC5F0BAA445EF0CB2B76EFFF1DFC4E28A5E53E86EF7D93CBE17D441652CCEC23D0144A6B0C5', 1);
+CREATE TABLE copy_progress (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    collection_id TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    key_type TEXT NOT NULL CHECK (key_type IN ('int64', 'varchar')),
+    confirmed_key TEXT,
+    intent_key TEXT,
+    is_done INTEGER NOT NULL,
+    row_count TEXT NOT NULL,
+    doubled_row_count TEXT NOT NULL,
+    PRIMARY KEY (task_id, collection_id, partition)
+  ) STRICT;
+INSERT INTO copy_progress VALUES ('recorded', '470658247834468390', '_default', 'int64', '-5', '4611686018427387904', 0, '7', '1');
+INSERT INTO copy_progress VALUES ('recorded', '470658247834468390', 'ü', 'varchar', NULL, 'o''clock', 0, '7', '1');
+CREATE TABLE dropped_partition (
+    task_id TEXT NOT NULL, collection_id TEXT NOT NULL, partition_id TEXT NOT NULL,
+    PRIMARY KEY (task_id, collection_id, partition_id)
+  ) STRICT;
+INSERT INTO dropped_partition VALUES ('recorded', '470658247834468382', '470658247834468400');
+CREATE TABLE join_certificate (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    collection_id TEXT NOT NULL,
+    certificate TEXT NOT NULL,
+    PRIMARY KEY (task_id, collection_id)
+  ) STRICT;
+INSERT INTO join_certificate VALUES ('recorded', '470658247834468382', '{"collectionId":"470658247834468382","database":"shop","collection":"orders ü","rowsCopied":"7","sourceDoubles":"1","copyBegan":1795440000000,"copyEnded":1795440001000,"joined":1795440002000,"shards":[]}');
+CREATE TABLE made_database (
+    task_id TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (task_id, name)
+  ) STRICT;
+INSERT INTO made_database VALUES ('recorded', 'shop');
+CREATE TABLE protection (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    source_id TEXT NOT NULL REFERENCES connection (id),
+    target_id TEXT NOT NULL REFERENCES connection (id),
+    desired TEXT NOT NULL CHECK (desired IN ('running', 'paused')),
+    created_at INTEGER NOT NULL,
+    paused_at INTEGER,
+    last_status TEXT
+  ) STRICT;
+INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL);
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+INSERT INTO setting VALUES ('lab', 'running');
+CREATE TABLE shard (
+    task_id TEXT NOT NULL, vchannel TEXT NOT NULL, collection_id TEXT NOT NULL, channel TEXT NOT NULL,
+    epoch INTEGER NOT NULL, resume_kind TEXT NOT NULL, resume_ordinal TEXT NOT NULL, incarnation TEXT NOT NULL,
+    tick TEXT NOT NULL, intent TEXT,
+    PRIMARY KEY (task_id, vchannel)
+  ) STRICT;
+INSERT INTO shard VALUES ('recorded', 'lab-rootcoord-dml_0_470658247834468382v0', '470658247834468382', 'lab-rootcoord-dml_0', 1, 'at', '20', '2026-11-23T06:00:00.123456789Z', '470658248950677514', '512');
+INSERT INTO shard VALUES ('recorded', 'lab-rootcoord-dml_1_470658247834468382v1', '470658247834468382', 'lab-rootcoord-dml_1', 1, 'at', '1', '2026-11-23T06:00:00.123456789Z', '470658248950677508', NULL);
+INSERT INTO shard VALUES ('recorded', 'lab-rootcoord-dml_0_470658247834468390v0', '470658247834468390', 'lab-rootcoord-dml_0', 1, 'at', '30', '2026-11-23T06:00:00.123456789Z', '470658248950677518', '-1');
+CREATE TABLE task (
+    task_id TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    etcd_cluster_id TEXT NOT NULL,
+    root_path TEXT NOT NULL,
+    wal_kind TEXT NOT NULL,
+    wal_identity TEXT NOT NULL
+  , writes_until INTEGER NOT NULL DEFAULT 0) STRICT;
+INSERT INTO task VALUES ('recorded', 1, '14841639068965178418', 'by-dev', 'nats', 'nats:lab', 1795440003000);
+PRAGMA user_version = 3;
