@@ -125,6 +125,7 @@ export class CopyRunner {
       ends.set(vchannel, ordinal);
       lastChanges.set(vchannel, tick === TIME_TICK_ZERO ? ordinal : asOrdinal(ordinal - 1n));
     }
+    replica.signal.throwIfAborted();
     store.endCopy(replica.id, ends);
     replica.copyMoved('copied');
     this.#context.copied({
@@ -169,6 +170,8 @@ export class CopyRunner {
       }),
     );
     if ((await source.find()) === undefined) return undefined;
+    // Another may have taken its place while the log was asked.
+    replica.signal.throwIfAborted();
     this.#context.store.beginCopy(replica.id, shards);
     replica.copyMoved('copying');
     return shards;

@@ -480,9 +480,12 @@ export class TaskEngine {
   async recopy(ids: readonly CollectionId[]): Promise<void> {
     const replicas = ids.map((id) => this.#registry.get(id)).filter((replica) => replica?.isEnding === false);
     if (replicas.length < ids.length) throw notThere(ids.length - replicas.length);
-    for (const replica of replicas) {
-      if (replica !== undefined)
-        await this.#replace(replica, () => this.#parts.store.beginRecopy(replica.id, 'creating'));
+    for (const id of ids) {
+      for (let isBegun = false; !isBegun;) {
+        const replica = this.#registry.get(id);
+        if (replica === undefined) throw notThere(1);
+        isBegun = await this.#replace(replica, () => this.#parts.store.beginRecopy(id, 'creating'));
+      }
     }
   }
 
@@ -507,16 +510,20 @@ export class TaskEngine {
     if (replica?.hasFailed === true) await this.#replace(replica);
   }
 
-  /** @param change Of what is stored, when nothing of the collection is under way any more. */
-  async #replace(old: CollectionReplica, change?: () => void): Promise<void> {
+  /**
+   * @param change Of what is stored, when nothing of the collection is under way any more. @returns false: somebody else has
+   *   replaced it meanwhile, or it is gone.
+   */
+  async #replace(old: CollectionReplica, change?: () => void): Promise<boolean> {
     const { store } = this.#parts;
     const { signal } = this.#end;
+    // While the task takes up what is stored, nothing of it may be changed.
+    await orAborted(this.#started.promise, signal);
     // What was parked for it beyond the limit can only be read again from the beginning.
     const isRestartDue = this.#operations?.hasGivenUp === true;
     old.detach();
     await orAborted(old.whenQuiet(), signal);
-    // Somebody else was first, or it is gone.
-    if (this.#registry.get(old.id) !== old) return;
+    if (this.#registry.get(old.id) !== old) return false;
     this.#tracker?.flush();
     this.#joins.forget(old.id);
     store.clearQuarantined(old.id);
@@ -528,7 +535,7 @@ export class TaskEngine {
     this.#board.collectionRecovered(old.id);
     if (isRestartDue) {
       this.#end.abort(new RestartNeeded(`${old.address.collection} is taken up again.`));
-      return;
+      return true;
     }
     const replica = this.#addReplica(collection, stored);
     old.replacedBy(replica);
@@ -540,6 +547,7 @@ export class TaskEngine {
       if (await this.#isToFollow(shard)) this.#follow(shard, ends);
     }
     this.#takeUpCopy(replica, stored);
+    return true;
   }
 
   async #addNewChannels(): Promise<void> {
