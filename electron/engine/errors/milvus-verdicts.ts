@@ -89,6 +89,10 @@ const TOO_FEW_NODES = refused(
   'invalidRequest',
   'has too few query nodes for {call} ({reason}). Add nodes there or load with fewer replicas.',
 );
+const STALLED = open(
+  'timeout',
+  'did not carry out {call} in time ({reason}). It is repeated; check the log that it writes to if this lasts.',
+);
 const UNKNOWN = open('unknown', 'failed in {call}: {reason}. See its log for the cause.');
 
 /** By `code`, new servers. Names in comments are those of pkg/util/merr/errors.go. */
@@ -176,6 +180,8 @@ const BY_REASON: readonly (readonly [RegExp, Verdict])[] = [
   // Of the shards of a write, some may have been within the limit.
   [/maximum payload exceeded/, { ...TOO_LARGE, outcome: 'unknown' }],
   [/^nodes not enough$/, TOO_FEW_NODES],
+  // Its log stands still, or its own deadline has passed while it waited for it: what it was asked for may come about yet.
+  [/TaskCondition context Done$|context deadline exceeded$/, STALLED],
   [
     /please release it first$/,
     refused('invalidRequest', 'refused {call} while it is loaded ({reason}). Release it there.'),

@@ -19,7 +19,7 @@ export interface CopyJoinsContext {
   readonly observer: (place: PChannel) => RetryObserver;
   /** `logEnd`: nothing behind it has been written. */
   follow(replica: CollectionReplica, shard: StoredShard, logEnd: MessageOrdinal | undefined): Promise<void>;
-  shardFailed(shard: StoredShard, error: unknown): Promise<void>;
+  shardFailed(replica: CollectionReplica, shard: StoredShard, error: unknown): Promise<void>;
 }
 
 export class CopyJoins {
@@ -38,7 +38,7 @@ export class CopyJoins {
       const following = shards.map((shard) =>
         this.#context
           .follow(replica, shard, copy.ends.get(shard.vchannel))
-          .catch((error: unknown) => this.#context.shardFailed(shard, error)),
+          .catch((error: unknown) => this.#context.shardFailed(replica, shard, error)),
       );
       this.due(replica);
       await Promise.all(following);

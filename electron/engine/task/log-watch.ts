@@ -13,6 +13,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
+import type { CollectionReplica } from './collection-replica.ts';
 import { GapKeeper } from './gap-keeper.ts';
 import { HeadroomWatch, type LostPosition, type NeededPosition } from './headroom-watch.ts';
 import type { LogReaders } from './log-readers.ts';
@@ -60,10 +61,10 @@ export class LogWatch {
   }
 
   /** The shard's collection stops; where its place in the log is gone, with the gap that this leaves. */
-  async shardFailed(shard: Omit<StoredShard, 'intent'>, error: unknown): Promise<void> {
-    const { registry, signal } = this.#context;
-    const replica = registry.get(shard.collectionId);
-    if (replica === undefined) return;
+  async shardFailed(replica: CollectionReplica, shard: Omit<StoredShard, 'intent'>, error: unknown): Promise<void> {
+    const { signal } = this.#context;
+    // What ended with it is no news, least of all for the one that has taken its place.
+    if (replica.hasFailed) return;
     if (!isPositionLost(error)) {
       replica.fail(error);
       return;

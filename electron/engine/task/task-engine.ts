@@ -187,7 +187,7 @@ export class TaskEngine {
       ...shared,
       observer: (place) => this.#board.observer(place),
       follow: (replica, shard, end) => this.#readers.follow(replica, shard, end),
-      shardFailed: (shard, error) => this.#log.shardFailed(shard, error),
+      shardFailed: (replica, shard, error) => this.#log.shardFailed(replica, shard, error),
     });
     this.#copies = new CopyRunner({
       ...shared,
@@ -427,7 +427,7 @@ export class TaskEngine {
     try {
       await this.#readers.assertKept(shard);
     } catch (error) {
-      await this.#log.shardFailed(shard, error);
+      await this.#log.shardFailed(replica, shard, error);
       return false;
     }
     return replica.copy === 'none' || replica.copy === 'joined';
@@ -451,7 +451,7 @@ export class TaskEngine {
     const end = ends.get(shard.channel);
     const following = this.#readers.follow(replica, { ...shard, intent: shard.intent ?? end }, end);
     this.#track(
-      following.catch((error: unknown) => this.#log.shardFailed(shard, error)),
+      following.catch((error: unknown) => this.#log.shardFailed(replica, shard, error)),
       (error) => replica.fail(error),
     );
   }
@@ -705,7 +705,7 @@ export class TaskEngine {
     const channel = this.#readers.channelOf(vchannel);
     const shard = { vchannel, channel, collectionId: replica.id, checkpoint: confirmed };
     if (channel === undefined || !isPositionLost(error)) replica.fail(error);
-    else this.#guard(this.#log.shardFailed({ ...shard, channel }, error));
+    else this.#guard(this.#log.shardFailed(replica, { ...shard, channel }, error));
   }
 
   #collectionFailed(replica: CollectionReplica, error: ReplicationError): void {
