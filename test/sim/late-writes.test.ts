@@ -3,7 +3,7 @@ import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { asCollectionId } from '../../shared/model/ids.ts';
 import { MemoryTask, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
-import { answerLost, MemoryTarget } from '../support/memory-target.ts';
+import { answerLost, MemoryTarget, refused } from '../support/memory-target.ts';
 import { useQuickTimers } from '../support/quick-timers.ts';
 import type { Row } from '../support/wal-builder.ts';
 import { rowsOf } from './scenarios.ts';
@@ -118,4 +118,17 @@ test('a target that does not answer is not written to a second time', async () =
   answers.resolve();
   await again.level();
   expect(keysOf(rows())).toEqual([...EXPECTED, 30, 31, 32, 33, 34]);
+});
+
+test('a target that takes writes and answers no queries is followed all the same, and that is said', async () => {
+  const { source, task, orders, rows } = await killedInAWrite();
+  const again = task.start();
+  task.keys.onCount = () => {
+    throw refused('invalidRequest', 'queries');
+  };
+  source.insert(orders, rowsOf(20, 22, 'behind'));
+  source.tickAll();
+  await again.level();
+  expect(keysOf(rows())).toEqual([...EXPECTED, 20, 21]);
+  expect(again.status().notices.join('\n')).toMatch(/keys of default\.orders were not counted/);
 });

@@ -118,12 +118,14 @@ export class LabLife implements AsyncDisposable {
     return { ...report, levelMs };
   }
 
+  /** Fails at once where the task waits for a person. */
   async untilLevel(timeoutMs = LEVEL_TIMEOUT_MS): Promise<void> {
     // A run before this one may have said so too.
     this.#pastLines.push(...this.task.lines.splice(0));
     this.task.start('--until-level');
-    await this.task.line(/^Level: the targets hold/, timeoutMs);
+    const line = await this.task.line(/^Level: the targets hold|: (?:failed|held), \d/, timeoutMs);
     await this.task.stop();
+    expect(line, this.lastLines()).toMatch(/^Level/);
   }
 
   /** What an application would count: rows of a collection of the database `default`, doubles included. */

@@ -182,6 +182,8 @@ const BY_REASON: readonly (readonly [RegExp, Verdict])[] = [
   [/^nodes not enough$/, TOO_FEW_NODES],
   // Its log stands still, or its own deadline has passed while it waited for it: what it was asked for may come about yet.
   [/TaskCondition context Done$|context deadline exceeded$/, STALLED],
+  // While a collection is loaded, released or moved between query nodes.
+  [/fail(?:ed)? to (?:search\/)?[qQ]uery.*(?:channel not found|not available|not serviceable)/, NOT_READY_MIDWAY],
   [
     /please release it first$/,
     refused('invalidRequest', 'refused {call} while it is loaded ({reason}). Release it there.'),

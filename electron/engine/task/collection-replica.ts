@@ -371,9 +371,16 @@ export class CollectionReplica implements LaneOwner {
   }
 
   checkDoubtful(keys: DoubtfulKeys): Promise<void> {
-    const { targetRows, notice } = this.#context;
+    const { targetRows, notice, clock } = this.#context;
     return checkDoubtful(
-      { targetRows, notice, address: this.address, schema: this.schema, onTarget: (...args) => this.onTarget(...args) },
+      {
+        targetRows,
+        notice,
+        clock,
+        address: this.address,
+        schema: this.schema,
+        onTarget: (...args) => this.onTarget(...args),
+      },
       keys,
     );
   }

@@ -3,9 +3,12 @@
  * first attempt has landed late after all. Of each key that the window touches one row is there at most, and none where the
  * last change was a delete. Only then is the window's checkpoint stored; otherwise it is replayed once more.
  */
-import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { CollectionSchema } from '../codec/collection-schema.ts';
+import type { PrimaryKeys } from '../codec/records.ts';
+import { isRetriedAutomatically } from '../errors/policy.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { isNotLoaded } from '../source/rows/range-query.ts';
 import type { KeySource } from '../source/rows/row-source.ts';
 import type { OnTarget } from './collection-writer.ts';
@@ -15,32 +18,54 @@ export interface DoubtCheckContext {
   /** `undefined`: the target's rows cannot be asked for. */
   readonly targetRows: Pick<KeySource, 'countKeys'> | undefined;
   readonly onTarget: OnTarget;
+  readonly clock: Clock;
   readonly address: CollectionAddress;
   readonly schema: CollectionSchema;
   readonly notice: (text: string) => void;
 }
 
+/**
+ * A target that does not answer queries for so long (it loads, its query nodes are away) takes writes all the same: these must
+ * not wait for it.
+ */
+const COUNT_TIMEOUT_MS = 30_000;
+
 /** @throws doubledRows: rows are there that must not be. */
 export async function checkDoubtful(context: DoubtCheckContext, keys: DoubtfulKeys): Promise<void> {
-  const { targetRows, onTarget, address, schema, notice } = context;
+  const { targetRows, onTarget, clock, address, schema, notice } = context;
   const name = `${address.database}.${address.collection}`;
   if (targetRows === undefined) return;
-  let surplus = 0;
-  try {
-    for (const { partition, present, absent } of keys.expected()) {
-      const read = { ...address, partition, schema, guarantee: undefined };
-      const count = (some: typeof present) =>
-        onTarget('countKeys', (signal) => targetRows.countKeys({ ...read, keys: some }, signal));
-      if (present.values.length > 0) {
-        const { rows, keys: found } = await count(present);
-        surplus += rows - found;
+  const endsMs = clock.now() + COUNT_TIMEOUT_MS;
+  const notCounted = (why: string): undefined => {
+    notice(`The keys of ${name} were not counted after they had been written again: ${why}`);
+    return undefined;
+  };
+  /** `undefined`: cannot be had. */
+  const count = ({ partition, some }: { readonly partition: string; readonly some: PrimaryKeys }) =>
+    onTarget('countKeys', async (signal) => {
+      try {
+        const read = { ...address, partition, schema, guarantee: undefined, keys: some };
+        return await targetRows.countKeys(read, signal);
+      } catch (thrown) {
+        const error = toReplicationError(thrown);
+        if (signal.aborted || (isRetriedAutomatically(error) && clock.now() < endsMs)) throw error;
+        return isNotLoaded(error) || isGone(error)
+          ? notCounted('it is not loaded on the target.')
+          : notCounted(error.message);
       }
-      if (absent.values.length > 0) surplus += (await count(absent)).rows;
+    });
+  let surplus = 0;
+  for (const { partition, present, absent } of keys.expected()) {
+    if (present.values.length > 0) {
+      const found = await count({ partition, some: present });
+      if (found === undefined) return;
+      surplus += found.rows - found.keys;
     }
-  } catch (error) {
-    if (!isNotLoaded(error) && !isGone(error)) throw error;
-    notice(`${name} is not loaded on the target, so its keys were not counted after they had been written again.`);
-    return;
+    if (absent.values.length > 0) {
+      const found = await count({ partition, some: absent });
+      if (found === undefined) return;
+      surplus += found.rows;
+    }
   }
   if (keys.isPartial) notice(`Of ${name} more keys were written again than were counted afterwards.`);
   if (surplus > 0) throw doubled(name, surplus);
