@@ -10,7 +10,7 @@ import { shrink } from './shrink.ts';
 beforeEach(useSimulatedTime);
 
 const FIRST = Number(process.env['LIFELINE_SIM_FIRST'] ?? 1);
-const SEEDS = Number(process.env['LIFELINE_SIM_SEEDS'] ?? (process.env['LIFELINE_TEST_FULL'] ? 2_000 : 300));
+const SEEDS = Number(process.env['LIFELINE_SIM_SEEDS'] ?? 2_000);
 /** A planted defect is to be found, not explained. */
 const IS_HUNT = process.env['LIFELINE_PLANTED'] !== undefined;
 /** So many lives meet every fault in every state. */

@@ -11,7 +11,7 @@ const PAUSE_MS_MAX = 10_000;
 export interface RetryObserver {
   /** An attempt failed and will be repeated after the pause. */
   blocked(error: ReplicationError, pauseMs: number): void;
-  /** It succeeded after having failed. */
+  /** It has succeeded after having failed, or is not tried any more. */
   unblocked(): void;
 }
 
@@ -25,30 +25,37 @@ export async function retrying<T>(
   observer: RetryObserver,
 ): Promise<T> {
   let previous: ReplicationError | undefined;
-  const result = await pRetry(
-    async () => {
-      try {
-        return await attempt(previous);
-      } catch (thrown) {
-        if (signal.aborted) throw signal.reason;
-        previous = toReplicationError(thrown);
-        throw previous;
-      }
-    },
-    {
-      retries: Number.POSITIVE_INFINITY,
-      minTimeout: PAUSE_MS_MIN,
-      maxTimeout: PAUSE_MS_MAX,
-      randomize: true,
-      signal,
-      shouldRetry: ({ error, retryDelay }) => {
-        const failure = toReplicationError(error);
-        if (!isRetriedAutomatically(failure)) return false;
-        observer.blocked(failure, retryDelay);
-        return true;
+  try {
+    return await repeated();
+  } finally {
+    // Also where it ends otherwise: then something else tells of it, or nobody waits for it any more.
+    if (previous !== undefined) observer.unblocked();
+  }
+
+  function repeated(): Promise<T> {
+    return pRetry(
+      async () => {
+        try {
+          return await attempt(previous);
+        } catch (thrown) {
+          if (signal.aborted) throw signal.reason;
+          previous = toReplicationError(thrown);
+          throw previous;
+        }
       },
-    },
-  );
-  if (previous !== undefined) observer.unblocked();
-  return result;
+      {
+        retries: Number.POSITIVE_INFINITY,
+        minTimeout: PAUSE_MS_MIN,
+        maxTimeout: PAUSE_MS_MAX,
+        randomize: true,
+        signal,
+        shouldRetry: ({ error, retryDelay }) => {
+          const failure = toReplicationError(error);
+          if (!isRetriedAutomatically(failure)) return false;
+          observer.blocked(failure, retryDelay);
+          return true;
+        },
+      },
+    );
+  }
 }

@@ -88,9 +88,14 @@ export class TargetMarker {
     return this.#set({ [LEFT]: runId }, signal);
   }
 
+  /**
+   * Twice: 2.3.5 keeps on disk what a collection's properties were before their last alteration, and shows that after a
+   * restart, ordered or not (seen in 16 of 16).
+   */
   async #set(values: Readonly<Record<string, string>>, signal: AbortSignal): Promise<void> {
     const properties = Object.entries(values).map(([key, value]) => ({ key, value }));
     try {
+      await this.#target.setProperties(this.address, properties, signal);
       await this.#target.setProperties(this.address, properties, signal);
     } catch (error) {
       throw error instanceof ReplicationError && error.code === 'notFound' ? markerGone(this.address, error) : error;

@@ -36,10 +36,6 @@ export async function checkDoubtful(context: DoubtCheckContext, keys: DoubtfulKe
   const name = `${address.database}.${address.collection}`;
   if (targetRows === undefined) return;
   const endsMs = clock.now() + COUNT_TIMEOUT_MS;
-  const notCounted = (why: string): undefined => {
-    notice(`The keys of ${name} were not counted after they had been written again: ${why}`);
-    return undefined;
-  };
   /** `undefined`: cannot be had. */
   const count = ({ partition, some }: { readonly partition: string; readonly some: PrimaryKeys }) =>
     onTarget('countKeys', async (signal) => {
@@ -49,9 +45,9 @@ export async function checkDoubtful(context: DoubtCheckContext, keys: DoubtfulKe
       } catch (thrown) {
         const error = toReplicationError(thrown);
         if (signal.aborted || (isRetriedAutomatically(error) && clock.now() < endsMs)) throw error;
-        return isNotLoaded(error) || isGone(error)
-          ? notCounted('it is not loaded on the target.')
-          : notCounted(error.message);
+        const why = isNotLoaded(error) || isGone(error) ? 'it is not loaded on the target.' : error.message;
+        notice(`The keys of ${name} were not counted after they had been written again: ${why}`);
+        return undefined;
       }
     });
   let surplus = 0;

@@ -1,10 +1,11 @@
 /** What each operation of the operation channel means for the target. */
+import type { CollectionId } from '../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
 import type { OperationRecord } from '../codec/records.ts';
-import { SerialLane } from '../runtime/waiting.ts';
+import { Conditions, SerialLane } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
@@ -31,6 +32,10 @@ export class OperationExecutor {
   readonly #context: OperationExecutorContext;
   /** Making and removing one database happens in the order of the log, waits included. */
   readonly #databaseOperations = new Map<string, SerialLane>();
+
+  /** By collection and place in the log: with which of the collection's lives each operation is. */
+  readonly #underWay = new Map<CollectionId, Map<MessageOrdinal, CollectionReplica>>();
+  readonly #changed = new Conditions();
 
   constructor(context: OperationExecutorContext) {
     this.#context = context;
@@ -88,30 +93,54 @@ export class OperationExecutor {
     const place = { ordinal, tick: record.endTick };
     await Promise.all(
       replicas.map((first) =>
-        this.#onReplica(first, park, (replica) =>
+        this.#onReplica(first, ordinal, park, (replica) =>
           replica.operation(place, record.operation, (signal) => run(replica, signal)),
         ),
       ),
     );
   }
 
-  /** Repeated with whoever takes the place of a collection that has stopped. */
+  /** Repeated with whoever takes the place of a collection that has stopped; in the order of the log there too. */
   async #onReplica(
     first: CollectionReplica,
+    ordinal: MessageOrdinal,
     park: Park,
     body: (replica: CollectionReplica) => Promise<void>,
   ): Promise<void> {
     const { registry, signal } = this.#context;
-    for (let replica: CollectionReplica | undefined = first; replica !== undefined; replica = registry.get(first.id)) {
-      try {
-        await body(replica);
-        return;
-      } catch (error) {
-        if (signal.aborted || !replica.hasFailed) throw error;
-        using parked = park();
-        if (parked === undefined) throw error;
-        await registry.whenReplaced(replica, signal);
+    const { id } = first;
+    const underWay = this.#underWay.get(id) ?? new Map<MessageOrdinal, CollectionReplica>();
+    this.#underWay.set(id, underWay);
+    /** Operations of a collection that has stopped fail in any order, and some time after it. */
+    const isNext = (): boolean => {
+      const replica = registry.get(id);
+      return [...underWay].every(([other, runsOn]) => other >= ordinal || runsOn === replica || replica === undefined);
+    };
+    try {
+      for (let replica: CollectionReplica | undefined = first; replica !== undefined; replica = registry.get(id)) {
+        // Under way for those behind it from now on, though not on this one yet.
+        if (!underWay.has(ordinal)) underWay.set(ordinal, first);
+        if (!isNext()) {
+          await this.#changed.until(isNext, signal);
+          replica = registry.get(id);
+          if (replica === undefined) return;
+        }
+        underWay.set(ordinal, replica);
+        const running = body(replica);
+        this.#changed.changed();
+        try {
+          await running;
+          return;
+        } catch (error) {
+          if (signal.aborted || !replica.hasFailed) throw error;
+          using parked = park();
+          if (parked === undefined) throw error;
+          await registry.whenReplaced(replica, signal);
+        }
       }
+    } finally {
+      underWay.delete(ordinal);
+      this.#changed.changed();
     }
   }
 
