@@ -754,9 +754,17 @@ export const en = {
       title: 'The source is not the one it was.',
       hint: 'Point the protection at its own source, or make a new one.',
     },
+    doubledRows: {
+      title: 'Rows are on the target that a late write has brought there.',
+      hint: 'Try the collection again; if it comes back, copy it again.',
+    },
+    sourceGone: {
+      title: 'The collection is gone from the source.',
+      hint: 'Drop its copy on the target by hand if it is no longer wanted, then try again.',
+    },
     targetChanged: {
       title: 'The target is not the one it was.',
-      hint: 'Make a new protection, which copies everything again.',
+      hint: 'Copy the collections again; the others go on meanwhile.',
     },
     malformedMessage: {
       title: 'A message of the log cannot be read.',

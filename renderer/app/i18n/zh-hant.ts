@@ -671,7 +671,12 @@ export const zhHant: Catalogue = {
     labFailed: { title: '實驗室發生錯誤。', hint: '請查看提到的日誌，然後重新啟動。' },
     positionLost: { title: '日誌中已沒有需要讀取的位置。', hint: '請重新複製該 Collection。' },
     sourceChanged: { title: '來源已不是原來的叢集。', hint: '請讓任務重新指向原來的來源，或新增任務。' },
-    targetChanged: { title: '目標已不是原來的叢集。', hint: '請新增保護任務，重新複製所有資料。' },
+    doubledRows: {
+      title: '目標上有遲到的寫入帶來的多餘資料列。',
+      hint: '請重試該 Collection；若再次出現，請重新複製。',
+    },
+    sourceGone: { title: '來源已沒有該 Collection。', hint: '若不再需要，請在目標上手動刪除其副本，然後重試。' },
+    targetChanged: { title: '目標已不是原來的叢集。', hint: '請重新複製這些 Collection，其他 Collection 會繼續。' },
     malformedMessage: { title: '日誌中有一則訊息無法解析。', hint: '請連同來源的版本一起回報；該訊息不會被略過。' },
     notReadable: { title: '無法讀取來源的資料。', hint: '請在來源載入該 Collection，然後恢復。' },
     bug: { title: 'Lifeline 發生未預期的錯誤。', hint: '請連同詳細資訊一起回報。' },
