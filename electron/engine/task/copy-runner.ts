@@ -46,8 +46,6 @@ export interface CopyRunnerContext {
   readonly targetRows?: KeySource | undefined;
   /** Collections that are not loaded on the source may be loaded for the copy, and are released after it. */
   readonly mayLoad: boolean;
-  /** As given to `setBudget`, to begin with. */
-  readonly copyBudget?: CopyBudget | undefined;
   readonly wal: Wal;
   readonly catalog: Catalog;
   readonly target: Target;
@@ -74,7 +72,7 @@ export class CopyRunner {
 
   constructor(context: CopyRunnerContext) {
     this.#context = context;
-    this.#allowance = new CopyAllowance(context.clock, context.copyBudget);
+    this.#allowance = new CopyAllowance(context.clock);
   }
 
   /** One that stands on rows already needs its stream held, and none of its writes under way. */

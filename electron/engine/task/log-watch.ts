@@ -14,6 +14,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
+import type { LostShard } from './gap.ts';
 import { GapKeeper } from './gap-keeper.ts';
 import { HeadroomWatch, type LostPosition, type NeededPosition } from './headroom-watch.ts';
 import type { LogReaders } from './log-readers.ts';
@@ -70,7 +71,7 @@ export class LogWatch {
       return;
     }
     const kept = await this.#gaps.kept(shard.channel, signal);
-    replica.fail(this.#gaps.declare(this.#lostShard(shard), kept, error));
+    replica.fail(this.#gaps.declare(lostShard(replica, shard), kept, error));
   }
 
   /** The channel's own news are lost. @throws what the log says. */
@@ -114,15 +115,16 @@ export class LogWatch {
     if (vchannel === undefined) return;
     const replica = this.#context.registry.ofShard(vchannel);
     if (replica === undefined || replica.hasFailed) return;
-    const lost = this.#lostShard({ channel, vchannel, checkpoint, collectionId: replica.id });
+    const lost = lostShard(replica, { channel, vchannel, checkpoint });
     replica.fail(this.#gaps.declare(lost, { bounds, oldest }, error));
   }
+}
 
-  #lostShard({ channel, vchannel, checkpoint, collectionId }: Omit<StoredShard, 'intent'>) {
-    const replica = this.#context.registry.get(collectionId);
-    const { database = '', collection: name = '' } = replica?.address ?? {};
-    return { channel, vchannel, checkpoint, collection: { id: collectionId, database, name } };
-  }
+function lostShard(
+  { id, address: { database, collection: name } }: CollectionReplica,
+  { channel, vchannel, checkpoint }: Pick<StoredShard, 'channel' | 'vchannel' | 'checkpoint'>,
+): LostShard {
+  return { channel, vchannel, checkpoint, collection: { id, database, name } };
 }
 
 export const isPositionLost = (error: unknown): error is ReplicationError =>

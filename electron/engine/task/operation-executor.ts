@@ -140,6 +140,7 @@ export class OperationExecutor {
       }
     } finally {
       underWay.delete(ordinal);
+      if (underWay.size === 0) this.#underWay.delete(id);
       this.#changed.changed();
     }
   }

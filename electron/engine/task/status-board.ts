@@ -5,8 +5,7 @@
  * makes it grow by the clock. The one thing that could stand still unseen is a target that is asked nothing; see
  * `target-pulse.ts`.
  */
-import type { PChannel } from '../../../shared/model/ids.ts';
-import type { CollectionId } from '../../../shared/model/ids.ts';
+import type { CollectionId, PChannel } from '../../../shared/model/ids.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   CollectionStatus,

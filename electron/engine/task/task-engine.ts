@@ -383,12 +383,10 @@ export class TaskEngine {
       if (collection.phase === 'dropped') this.#dropped.add(collection.id);
       else this.#addReplica(collection, stored);
     }
-    const farBehind: StoredShard[] = [];
     for (const { channel, checkpoint } of stored.channels) await this.#assertNewsKept(channel, checkpoint.resume);
     const ends = await this.#logEnds(stored.shards);
-    for (const shard of stored.shards) {
-      this.#readers.claim(shard);
-      if (!(await this.#isToFollow(shard))) continue;
+    const farBehind: StoredShard[] = [];
+    for (const shard of await this.#claim(stored.shards)) {
       if (this.#readers.isFarBehind(shard)) farBehind.push(shard);
       else this.#follow(shard, ends);
     }
@@ -417,6 +415,16 @@ export class TaskEngine {
   #runOperations(): void {
     const operations = this.#operations;
     if (operations !== undefined) this.#track(operations.run(), (error) => this.#end.abort(error));
+  }
+
+  /** @returns those that go on in the log from where they stand. */
+  async #claim(shards: readonly StoredShard[]): Promise<StoredShard[]> {
+    const toFollow: StoredShard[] = [];
+    for (const shard of shards) {
+      this.#readers.claim(shard);
+      if (await this.#isToFollow(shard)) toFollow.push(shard);
+    }
+    return toFollow;
   }
 
   /** A shard whose place in the log is gone stops its collection, not its channel. */
@@ -542,10 +550,7 @@ export class TaskEngine {
     replica.resume();
     const shards = stored.shards.filter(({ collectionId }) => collectionId === replica.id);
     const ends = await this.#logEnds(shards);
-    for (const shard of shards) {
-      this.#readers.claim(shard);
-      if (await this.#isToFollow(shard)) this.#follow(shard, ends);
-    }
+    for (const shard of await this.#claim(shards)) this.#follow(shard, ends);
     this.#takeUpCopy(replica, stored);
     return true;
   }
