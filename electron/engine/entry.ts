@@ -30,7 +30,7 @@ const stop = new AbortController();
 async function runTask(): Promise<void> {
   using database = openDatabase(storeFile);
   const catalog = openEtcdCatalog(spec.source.etcd);
-  const wal = openWal(spec.source.wal, logger);
+  const wal = await openWal(spec.source.wal, logger);
   const target = openMilvusTarget(spec.target.milvus, { logger });
   const rows = spec.source.milvus === undefined ? undefined : openMilvusRowSource(spec.source.milvus);
   const targetRows = openMilvusRowSource(spec.target.milvus, 'target');

@@ -55,7 +55,7 @@ function rowsOf({ fields, endTick }: InsertRecord): WaitingRow[] {
 
 try {
   const { wal: endpoint } = workerData as SourceConnection;
-  const wal = openWal(endpoint, pino({ level: 'silent' }));
+  const wal = await openWal(endpoint, pino({ level: 'silent' }));
   const readers = await Promise.all((await wal.listDataChannels()).map((channel) => openAtEnd(wal, channel)));
   if (readers.length === 0) throw new ReplicationError('labFailed', 'wal', 'The source has no channel yet.');
   tell('reading');

@@ -12,7 +12,7 @@ const { wal: endpoint, logLevel, timeoutMs } = workerData as OldestKeptInput;
 
 try {
   const logger = pino({ level: logLevel, base: { job: 'oldest-kept' } }, pino.destination(2));
-  const wal = openWal(endpoint, logger, { timeoutMs });
+  const wal = await openWal(endpoint, logger, { timeoutMs });
   try {
     say({ result: await keptSince(wal, AbortSignal.timeout(timeoutMs)) });
   } finally {

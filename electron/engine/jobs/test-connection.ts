@@ -114,7 +114,7 @@ const logUser = (wal: WalEndpoint): string => {
 
 async function testLog(endpoint: WalEndpoint, logger: Logger): Promise<Hop[]> {
   const hops: Hop[] = [];
-  const wal = openWal(endpoint, logger, { timeoutMs: CALL_DEADLINE_MS });
+  const wal = await openWal(endpoint, logger, { timeoutMs: CALL_DEADLINE_MS });
   let channels: Awaited<ReturnType<typeof wal.listDataChannels>> = [];
   try {
     const isUp = await hop(hops, 'log', 'wal', async () => {

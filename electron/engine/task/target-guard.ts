@@ -43,10 +43,10 @@ const BEAT_RETRY_MS = 1_000;
 const STALE_MS = VALID_MS + WRITE_DEADLINE_MS + 3_000;
 const WATCH_INTERVAL_MS = 2_000;
 /**
- * From the reading that finds the marker free to the end of its claim; and how long is waited after that before it is looked
- * at again. So of several that claim it at once, all see the last one's claim, as in Fischer's mutual exclusion.
+ * After a claim, before it is looked at again: of several that begin at the same moment all then see the last one's claim,
+ * and none has to wait for what another has begun. Nothing but that depends on it.
  */
-const CLAIM_MS_MAX = 500;
+const CLAIM_PAUSE_MS = 100;
 /** One call for each database. */
 const IDENTITIES_INTERVAL_MS = 15_000;
 /** When it ends in order; what it saves is a wait of `STALE_MS` for another store's engine. */
@@ -71,6 +71,13 @@ export interface TargetGuardOptions {
   readonly monotonic?: () => number;
 }
 
+/** How the marker was before, when our claim of it had ended, and whether it was another's. */
+interface Claim {
+  readonly reading: MarkerReading;
+  readonly endedMs: number;
+  readonly isOther: boolean;
+}
+
 export class TargetGuard {
   readonly #options: TargetGuardOptions;
   readonly #marker: TargetMarker;
@@ -85,6 +92,8 @@ export class TargetGuard {
   #identitiesDueMs = 0;
   /** Found silent for so long that nothing of it can land any more. */
   #staleRunId: string | undefined;
+  /** It may be another's by now: writes wait until it was looked at again. */
+  #unsettled: Claim | undefined;
 
   constructor(options: TargetGuardOptions) {
     this.#options = options;
@@ -103,7 +112,8 @@ export class TargetGuard {
   }
 
   /**
-   * Claims the marker; before anything is written, and before the stored state is read (it may put copies in doubt).
+   * Claims the marker; before the stored state is read (it may put copies in doubt). Writes wait for the first beat of
+   * `keep`; what the run has to read for its beginning need not.
    * @throws targetInUse: another store's engine is at work there.
    */
   async take(signal: AbortSignal): Promise<void> {
@@ -114,15 +124,20 @@ export class TargetGuard {
     }
   }
 
-  /** Until `signal` aborts; then rejects with its reason. @throws leaseLost: another has taken the target over; storeFailed. */
+  /**
+   * Settles the claim, then beats, until `signal` aborts; then rejects with its reason. @throws leaseLost: another has taken
+   * the target over; storeFailed.
+   */
   async keep(signal: AbortSignal): Promise<never> {
     const { observer } = this.#options;
     let isBlocked = false;
     for (;;) {
       const beganMs = this.#monotonic();
       try {
+        if (this.#unsettled !== undefined) await this.#settle(this.#unsettled, signal);
         await this.#lookAtCopies(signal);
-        if (!this.#isWithout) await this.#beat(signal);
+        // Writes may begin with it, so it comes after the look.
+        if (!this.#isWithout && this.#unsettled === undefined) await this.#beat(signal);
         if (isBlocked) observer.unblocked();
         isBlocked = false;
       } catch (error) {
@@ -155,12 +170,10 @@ export class TargetGuard {
   }
 
   async #take(signal: AbortSignal): Promise<void> {
-    let readMs = this.#monotonic();
     let reading = await this.#marker.read(signal);
     if (reading === undefined) {
       if (this.#known !== undefined) this.#tellMarkerGone();
       await this.#marker.make(signal);
-      readMs = this.#monotonic();
       reading = await this.#marker.read(signal);
       if (reading === undefined) throw markerGone(this.#marker.address);
     }
@@ -171,18 +184,21 @@ export class TargetGuard {
       return;
     }
     this.#compare(reading);
-    const claimedMs = await this.#claim(reading, signal);
-    // One that lives and is displaced hears of it with its next beat, and what it began then still lands. A claim that took
-    // long may have displaced one that came meanwhile.
-    const isLate = this.#monotonic() - readMs > CLAIM_MS_MAX;
-    if (!isLate && !isOther) await pause(CLAIM_MS_MAX, signal);
+    await this.#claim(reading, signal);
+    this.#unsettled = { reading, endedMs: this.#monotonic(), isOther };
+  }
+
+  async #settle({ reading, endedMs, isOther }: Claim, signal: AbortSignal): Promise<void> {
+    // One that lives and is displaced hears of it with its next beat, and what it began then still lands. So does one that
+    // came while our claim was on its way, or has come back to life: whoever may write has beaten since, and found the
+    // marker its own behind that; a claim keeps beats, so the beat of such a one is seen here.
+    if (!isOther) await pause(Math.max(0, endedMs + CLAIM_PAUSE_MS - this.#monotonic()), signal);
     const after = await this.#stillOurs(signal);
-    // A silent one that has come back to life in the meantime has beaten before it could write, and a claim keeps beats.
     const isAlive = !isSameBeat(after, reading);
-    if (isLate || isAlive) await this.#untilLeft(undefined, signal);
+    if (isAlive) await this.#untilLeft(undefined, signal);
     else if (isOther) await this.#untilLeft(reading.holder?.id, signal);
+    this.#unsettled = undefined;
     this.#isHeld = true;
-    this.#validFrom(claimedMs);
   }
 
   #isHeldByAnother({ holder, leftRunId }: MarkerReading): boolean {
@@ -238,15 +254,12 @@ export class TargetGuard {
     }
   }
 
-  /** @returns when it was begun. */
-  async #claim(reading: MarkerReading, signal: AbortSignal): Promise<number> {
+  async #claim(reading: MarkerReading, signal: AbortSignal): Promise<void> {
     const { run, taskId, store } = this.#options;
-    const beganMs = this.#monotonic();
     const known = this.#knownOf(reading);
     this.#known = { ...known, runIds: [...known.runIds, run.id] };
     store.saveMarker(this.#known);
     await this.#marker.claim({ ...run, task: taskId }, signal);
-    return beganMs;
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
@@ -331,6 +344,7 @@ export class TargetGuard {
     if (!isRefusal(error)) throw error;
     this.#isWithout = true;
     this.#isHeld = false;
+    this.#unsettled = undefined;
     this.#conditions.changed();
     this.#options.notice(
       `The target takes no marker, so another Lifeline that writes into it would not be noticed: ${error.message}`,

@@ -44,7 +44,7 @@ async function withMilvus<T>(side: LabSide, use: (client: MilvusClient) => Promi
 }
 
 async function withWal<T>(side: LabSide, use: (wal: Wal) => Promise<T>): Promise<T> {
-  const wal = openWal(side.asSource.wal, silentLogger);
+  const wal = await openWal(side.asSource.wal, silentLogger);
   try {
     return await use(wal);
   } finally {

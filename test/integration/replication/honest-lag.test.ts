@@ -90,7 +90,7 @@ async function run(): Promise<Running> {
   const database = openDatabase(join(folder, 'lifeline.db'));
   const store = new SqliteTaskStore(database, asTaskId(TASK_ID));
   const parts = {
-    wal: openWal(asSource.wal, silentLogger),
+    wal: await openWal(asSource.wal, silentLogger),
     catalog: openEtcdCatalog(asSource.etcd),
     target: openMilvusTarget(lab.target.asTarget.milvus),
   };
@@ -204,7 +204,7 @@ describe('a log that keeps only some seconds', () => {
       const { limit, close } = await admin();
       await limit(channel, SHORT_RETENTION_MS);
       await insert('away', 100, 10);
-      const wal = openWal(lab.source.asSource.wal, silentLogger);
+      const wal = await openWal(lab.source.asSource.wal, silentLogger);
       onTestFinished(() => wal.close());
       const resumed = stored().shards.filter((shard) => shard.channel === channel);
       const needed = resumed.map(({ checkpoint }) => firstOrdinal(checkpoint.resume)).reduce((a, b) => (a > b ? a : b));

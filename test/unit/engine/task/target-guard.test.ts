@@ -91,11 +91,11 @@ function keep(life: Life): void {
   life.kept = life.guard.keep(life.stop.signal).catch((error: unknown) => error);
 }
 
-/** A claim is looked at again after half a second. */
+/** A claim is looked at again after a tenth of a second. */
 async function take(life: Life): Promise<void> {
-  const taken = life.guard.take(life.stop.signal);
+  await life.guard.take(life.stop.signal);
+  keep(life);
   await vi.advanceTimersByTimeAsync(500);
-  await taken;
 }
 
 /** Takes the marker and keeps it. */
@@ -136,9 +136,12 @@ describe('the marker', () => {
     const store = new Store();
     const life = live(store);
     expect(life.guard.mayWrite).toBe(false);
-    await take(life);
-    expect(life.guard.mayWrite).toBe(true);
+    await life.guard.take(life.stop.signal);
     keep(life);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(life.guard.mayWrite).toBe(false);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(life.guard.mayWrite).toBe(true);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(life.guard.mayWrite).toBe(true);
     // Once in five seconds, on disk before it is sent.
@@ -206,6 +209,8 @@ describe('another engine', () => {
     expect(isTaken).toBe(false);
     await vi.advanceTimersByTimeAsync(3_000);
     await taken;
+    keep(second);
+    await vi.advanceTimersByTimeAsync(1_000);
     expect(second.guard.mayWrite).toBe(true);
   });
 
@@ -238,17 +243,15 @@ describe('another engine', () => {
   test('is displaced at the word of the operator: it ends with its next beat, and only then is written', async () => {
     const first = await begin(new Store());
     const second = live(new Store(), { host: 'two', takesOver: true });
-    let isTaken = false;
-    const taken = second.guard.take(second.stop.signal).then(() => (isTaken = true));
+    await second.guard.take(second.stop.signal);
+    keep(second);
     await vi.advanceTimersByTimeAsync(BEAT_MS + 100);
     const end = await first.kept;
     expect(end).toMatchObject({ code: 'leaseLost', side: 'target' });
     expect(String(end)).toMatch(/taken the target over: task shop-two on two/);
     expect(first.guard.mayWrite).toBe(false);
-    expect(isTaken).toBe(false);
+    expect(second.guard.mayWrite).toBe(false);
     await vi.advanceTimersByTimeAsync(STALE_MS);
-    await taken;
-    keep(second);
     await vi.advanceTimersByTimeAsync(BEAT_MS);
     expect(second.guard.mayWrite).toBe(true);
   });
@@ -437,7 +440,6 @@ describe('a target that takes no marker', () => {
     const life = live(new Store());
     for (let times = 0; times < 20; times += 1) target.script(call, { kind: 'refuse', error: refused(error, call) });
     await take(life);
-    keep(life);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(life.guard.mayWrite).toBe(true);
     expect(life.notices).toEqual([expect.stringMatching(/^The target takes no marker, so another Lifeline/)]);
@@ -445,10 +447,9 @@ describe('a target that takes no marker', () => {
 
   test('is still watched for its copies', async () => {
     const life = live(new Store());
+    life.copies.push(copyOf(await made('orders')));
     target.script('createCollection', { kind: 'refuse', error: refused('permissionDenied', 'create') });
     await take(life);
-    life.copies.push(copyOf(await made('orders')));
-    keep(life);
     await vi.advanceTimersByTimeAsync(100);
     target.databases.get('shop')?.delete('orders');
     await vi.advanceTimersByTimeAsync(20_000);
