@@ -156,8 +156,10 @@ export class TargetGuard {
 
   /** The run has ended, no call is under way: whoever comes next need not wait. Never rejects. */
   async leave(): Promise<void> {
-    if (!this.#isHeld) return;
+    // Claimed is enough: nothing was written before the claim was settled.
+    if (!this.#isHeld && this.#unsettled === undefined) return;
     this.#isHeld = false;
+    this.#unsettled = undefined;
     this.#validUntilMs = 0;
     const { run, store } = this.#options;
     try {

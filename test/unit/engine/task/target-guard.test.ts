@@ -221,6 +221,15 @@ describe('another engine', () => {
     expect(second.guard.mayWrite).toBe(true);
   });
 
+  test('that ended before its claim was settled is followed at once, too', async () => {
+    const first = live(new Store());
+    await first.guard.take(first.stop.signal);
+    await stop(first);
+    const second = live(new Store(), { host: 'two' });
+    await take(second);
+    expect(second.guard.mayWrite).toBe(true);
+  });
+
   test('that was our own earlier run is followed at once, wherever it ended', async () => {
     const store = new Store();
     kill(await begin(store));
