@@ -3,7 +3,7 @@ import type { MilvusConnection } from '../content/milvus-client.ts';
 import { byFieldName, DYNAMIC_FIELD, isFieldType, type HashedField } from '../content/row-hash.ts';
 import { isMarker } from '../../../../shared/model/marker-name.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
-import type { DescribeCollectionAnswer, IndexDescription, KeyValue, WireField } from './wire-answers.ts';
+import type { DescribeCollectionAnswer, IndexDescription, KeyValue, WireField, WireFunction } from './wire-answers.ts';
 
 export interface CollectionName {
   readonly database: string;
@@ -20,6 +20,8 @@ export interface FieldShape {
 
 export interface CollectionShape extends CollectionName {
   readonly fields: readonly FieldShape[];
+  /** Name, type, inputs, outputs and parameters of each, sorted. */
+  readonly functions: readonly string[];
   readonly isDynamic: boolean;
   readonly description: string;
   readonly shards: number;
@@ -67,6 +69,7 @@ export async function describeCollection(connection: MilvusConnection, name: Col
   return {
     ...name,
     fields: schema.fields.map(fieldShape).sort(byFieldName),
+    functions: (schema.functions ?? []).map(functionText).sort(),
     isDynamic: schema.enable_dynamic_field,
     description: schema.description,
     shards: description.shards_num,
@@ -137,6 +140,10 @@ const fieldShape = (field: WireField): FieldShape => ({
     ...(field.data_type === 'Array' ? [`of ${field.element_type}`] : []),
     ...(field.is_primary_key ? ['primary key'] : []),
     ...(field.is_partition_key ? ['partition key'] : []),
+    ...(field.is_clustering_key === true ? ['clustering key'] : []),
+    ...(field.nullable === true ? ['nullable'] : []),
+    ...(field.is_function_output === true ? ['output of a function'] : []),
+    ...defaultText(field),
     parametersText(field.type_params),
     field.description,
   ]
@@ -144,6 +151,17 @@ const fieldShape = (field: WireField): FieldShape => ({
     .join(', '),
   isGenerated: field.autoID,
 });
+
+function defaultText({ default_value: value }: WireField): string[] {
+  if (value === undefined || value === null) return [];
+  // The client's decoder adds the name of the member that is set.
+  const [[kind, data] = []] = Object.entries(value).filter(([key]) => key !== 'data');
+  const text = data instanceof Uint8Array ? Buffer.from(data).toString('utf8') : String(data);
+  return [`default ${kind ?? ''} ${text}`];
+}
+
+const functionText = ({ name, type, input_field_names: inputs, output_field_names: outputs, params }: WireFunction) =>
+  `${name}: ${type} from ${inputs.join(', ')} to ${outputs.join(', ')} (${parametersText(params)})`;
 
 const parametersText = (parameters: readonly KeyValue[]): string =>
   parameters
@@ -156,7 +174,10 @@ function hashedFields(
   name: CollectionName,
   schema: DescribeCollectionAnswer['schema'],
 ): readonly HashedField[] {
-  const fields = schema.fields.map((field) => hashedField(connection, name, field));
+  // What a function makes of other fields is not shown by a query (BM25), and is as they are.
+  const fields = schema.fields
+    .filter((field) => field.is_function_output !== true)
+    .map((field) => hashedField(connection, name, field));
   if (schema.enable_dynamic_field) fields.push({ name: DYNAMIC_FIELD, type: 'JSON' });
   return fields.sort(byFieldName);
 }

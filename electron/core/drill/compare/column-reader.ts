@@ -5,9 +5,24 @@ export type ColumnReader = (row: number) => unknown;
 
 /** Throws a `RangeError` from the reader where the column is shorter than the answer's rows. */
 export function columnReader(column: WireColumn): ColumnReader {
+  const flags = column.valid_data ?? [];
+  const values = valueReader(column);
+  if (flags.length === 0) return values;
+  // One value for each row, those without one included (milvus pkg v2.5.7, typeutil.AppendFieldData).
+  return (row) => (present(flags, row, column) === true ? values(row) : null);
+}
+
+function valueReader(column: WireColumn): ColumnReader {
   const { vectors } = column;
   if (vectors?.float_vector !== undefined) return slices(floatsOf(vectors.float_vector.data), Number(vectors.dim));
   if (vectors?.binary_vector !== undefined) return slices(vectors.binary_vector, Number(vectors.dim) / 8);
+  const bytes = vectors?.float16_vector ?? vectors?.bfloat16_vector;
+  if (bytes !== undefined) return slices(bytes, Number(vectors?.dim) * 2);
+  if (vectors?.int8_vector !== undefined) return slices(vectors.int8_vector, Number(vectors.dim));
+  if (vectors?.sparse_float_vector !== undefined) {
+    const { contents } = vectors.sparse_float_vector;
+    return (row) => present(contents, row, column);
+  }
   const { scalars } = column;
   if (scalars?.array_data !== undefined) {
     const { data } = scalars.array_data;

@@ -9,6 +9,7 @@ export function compareShapes(source: CollectionShape, target: CollectionShape):
     }
   };
   differences.push(...compareFields(source.fields, target.fields));
+  differences.push(...compareSets('function', source.functions, target.functions));
   same('dynamic field', onOff(source.isDynamic), onOff(target.isDynamic));
   same('description', source.description, target.description);
   same('number of shards', source.shards, target.shards);

@@ -26,6 +26,13 @@ const PAGE_ROWS_MAX = 5_000;
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 /** Milvus refuses a larger limit (its `quotaAndLimits.limits.maxQueryResultWindow`, 2.3.5). */
 const QUERY_LIMIT_MAX = 16_384;
+/** Of a dimension, where it is not a float's four. */
+const VECTOR_BYTES = [
+  ['BinaryVector', 1 / 8],
+  ['Float16Vector', 2],
+  ['BFloat16Vector', 2],
+  ['Int8Vector', 1],
+] as const;
 const INT64_MIN = (-(2n ** 63n)).toString();
 
 /** `partition` is undefined for the whole of a collection with a partition key. The collection must be loaded. */
@@ -66,7 +73,8 @@ function pageRowsFor(shape: CollectionShape): number {
   let rowBytes = 64;
   for (const { definition } of shape.fields) {
     const dimensions = Number(/dim=(\d+)/.exec(definition)?.[1] ?? 0);
-    rowBytes += definition.startsWith('BinaryVector') ? dimensions / 8 : dimensions * 4 + 64;
+    const dimensionBytes = VECTOR_BYTES.find(([type]) => definition.startsWith(type))?.[1] ?? 4;
+    rowBytes += dimensions * dimensionBytes + 64;
   }
   return Math.max(1, Math.min(PAGE_ROWS_MAX, Math.floor(PAGE_BYTES_MAX / rowBytes)));
 }

@@ -13,6 +13,11 @@ export interface WireField {
   readonly is_primary_key: boolean;
   readonly autoID: boolean;
   readonly is_partition_key: boolean;
+  /** From here on absent in answers of servers that do not know it. */
+  readonly is_clustering_key?: boolean;
+  readonly nullable?: boolean;
+  readonly is_function_output?: boolean;
+  readonly default_value?: object | null;
   readonly type_params: readonly KeyValue[];
 }
 
@@ -21,10 +26,19 @@ export interface DescribeCollectionAnswer {
     readonly description: string;
     readonly enable_dynamic_field: boolean;
     readonly fields: readonly WireField[];
+    readonly functions?: readonly WireFunction[];
   };
   readonly shards_num: number;
   readonly consistency_level: string;
   readonly properties: readonly KeyValue[];
+}
+
+export interface WireFunction {
+  readonly name: string;
+  readonly type: string;
+  readonly input_field_names: readonly string[];
+  readonly output_field_names: readonly string[];
+  readonly params: readonly KeyValue[];
 }
 
 export interface IndexDescription {
@@ -51,7 +65,13 @@ export interface WireColumn {
     readonly dim: string;
     readonly float_vector?: { readonly data: ArrayLike<number> };
     readonly binary_vector?: Uint8Array;
+    readonly float16_vector?: Uint8Array;
+    readonly bfloat16_vector?: Uint8Array;
+    readonly int8_vector?: Uint8Array;
+    readonly sparse_float_vector?: { readonly contents: readonly Uint8Array[] };
   };
+  /** Of each row whether it has a value; empty where the field cannot be null. */
+  readonly valid_data?: readonly boolean[];
 }
 
 export interface ScalarData {

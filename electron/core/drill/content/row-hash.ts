@@ -1,7 +1,8 @@
 /**
  * The content hash of a row: 128 bits of SHA-256 over all its fields in the order of their names, with type and length
  * of each. Two rows have one hash exactly when every value is equal to the last bit: integers by their digits, floats by
- * their bits, vectors by their bytes, JSON by `canonicalJson`.
+ * their bits, vectors by their bytes (sparse ones with their indices ascending), JSON by `canonicalJson`; a value that is null
+ * is its own.
  *
  * Values come from two sides, from a program that is about to send them and from a server's answer, and the client
  * library shows them differently (64-bit integers as text or number, bytes as array or buffer). The encoding below takes
@@ -25,6 +26,10 @@ export const FIELD_TYPES = [
   'Array',
   'FloatVector',
   'BinaryVector',
+  'Float16Vector',
+  'BFloat16Vector',
+  'SparseFloatVector',
+  'Int8Vector',
 ] as const;
 export type FieldType = (typeof FIELD_TYPES)[number];
 
@@ -44,6 +49,7 @@ export const DYNAMIC_FIELD = '$meta';
 export type RowHash = string;
 
 const DIGEST_BYTES = 16;
+const SPARSE_PAIR_BYTES = 8;
 
 /** `valueAt` gives the value of the nth field of `fields`, which must be sorted by name. The sink is overwritten. */
 export function hashRow(fields: readonly HashedField[], valueAt: (index: number) => unknown, sink: ByteSink): RowHash {
@@ -59,7 +65,9 @@ export const byFieldName = (a: { readonly name: string }, b: { readonly name: st
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
 function encodeValue(sink: ByteSink, type: FieldType, elementType: FieldType | undefined, value: unknown): void {
-  sink.text(type);
+  // No type has this name, and so no value its bytes.
+  sink.text(value === null ? 'null' : type);
+  if (value === null) return;
   switch (type) {
     case 'Bool':
       sink.byte(value === true ? 1 : 0);
@@ -95,9 +103,36 @@ function encodeValue(sink: ByteSink, type: FieldType, elementType: FieldType | u
       return;
     }
     case 'BinaryVector':
+    case 'Float16Vector':
+    case 'BFloat16Vector':
+    case 'Int8Vector':
+      // Signed numbers become the bytes that they are sent as.
       sink.raw(Uint8Array.from(value as ArrayLike<number>));
       return;
+    case 'SparseFloatVector':
+      encodeSparse(sink, value);
+      return;
   }
+}
+
+/** The server gives pairs of index and value, 4 bytes each; a program sends an object, or a map. */
+function encodeSparse(sink: ByteSink, value: unknown): void {
+  const pairs = (
+    value instanceof Uint8Array ? sparsePairs(value) : Object.entries(value as Record<string, number>)
+  ).map(([index, weight]) => [Number(index), weight] as const);
+  sink.uint32(pairs.length);
+  for (const [index, weight] of pairs.sort(([a], [b]) => a - b)) {
+    sink.uint32(index);
+    sink.float32(weight);
+  }
+}
+
+function sparsePairs(bytes: Uint8Array): [index: number, weight: number][] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: bytes.byteLength / SPARSE_PAIR_BYTES }, (_pair, at) => [
+    view.getUint32(at * SPARSE_PAIR_BYTES, true),
+    view.getFloat32(at * SPARSE_PAIR_BYTES + 4, true),
+  ]);
 }
 
 /** The digits of an integer given as text, number or bigint. A number beyond 2^53 would already be wrong: refused. */

@@ -102,6 +102,10 @@ function scalarValue(type: FieldType, random: Random): unknown {
     case 'Array':
     case 'FloatVector':
     case 'BinaryVector':
+    case 'Float16Vector':
+    case 'BFloat16Vector':
+    case 'SparseFloatVector':
+    case 'Int8Vector':
       throw new Error(`${type} is not a scalar type.`);
   }
 }

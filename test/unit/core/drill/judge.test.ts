@@ -22,6 +22,7 @@ const shape = (changes: Partial<CollectionShape> = {}): CollectionShape => ({
   database: 'shop',
   collection: 'orders',
   fields: [{ name: 'id', definition: 'Int64, primary key', isGenerated: false }],
+  functions: [],
   isDynamic: false,
   description: '',
   shards: 2,

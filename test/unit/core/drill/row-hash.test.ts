@@ -56,6 +56,38 @@ describe('hashRow', () => {
     );
   });
 
+  it.each([
+    ['Float16Vector', 'float16_vector', [0, 60, 0, 192], 2],
+    ['BFloat16Vector', 'bfloat16_vector', [128, 63, 0, 192], 2],
+    ['Int8Vector', 'int8_vector', [1, 255], 2],
+  ] as const)('reads a %s by its bytes', (type, member, bytes, dim) => {
+    const column = {
+      vectors: { dim: String(dim), [member]: Buffer.from([...bytes, 9, 9, 9, 9].slice(0, bytes.length * 2)) },
+    };
+    expect(read(type, column)).toBe(sent(type, bytes));
+    expect(read(type, column)).not.toBe(sent(type, bytes.toReversed()));
+  });
+
+  it('takes signed numbers to the bytes that they are sent as', () => {
+    expect(sent('Int8Vector', [-1, 127])).toBe(sent('Int8Vector', [255, 127]));
+  });
+
+  it('reads a sparse vector by its pairs, in whatever order they are sent', () => {
+    const bytes = Buffer.from([2, 0, 0, 0, 0, 0, 128, 63, 10, 0, 0, 0, 0, 0, 0, 64]);
+    const column = { vectors: { dim: '11', sparse_float_vector: { contents: [bytes] } } };
+    expect(read('SparseFloatVector', column)).toBe(sent('SparseFloatVector', { 10: 2, 2: 1 }));
+    expect(sent('SparseFloatVector', { 2: 1 })).not.toBe(sent('SparseFloatVector', { 2: 1, 10: 0 }));
+  });
+
+  it('reads null where the answer says so, whatever value stands there, and tells it from every value', () => {
+    const column = { scalars: { data: 'long_data', long_data: { data: ['0'] } } };
+    expect(read('Int64', { ...column, valid_data: [false] })).toBe(sent('Int64', null));
+    expect(read('Int64', { ...column, valid_data: [true] })).toBe(sent('Int64', '0'));
+    const nulls = (['Int64', 'VarChar', 'JSON', 'Bool'] as const).map((type) => hashOf(type, null));
+    expect(nulls).not.toContain(hashOf('VarChar', ''));
+    expect(hashOf('Array', null, 'Int64')).not.toBe(hashOf('Array', [], 'Int64'));
+  });
+
   it('reads an empty array that comes without its kind', () => {
     const column = { scalars: { data: 'array_data', array_data: { data: [{}] } } };
     expect(read('Array', column, 'Int64')).toBe(sent('Array', [], 'Int64'));
