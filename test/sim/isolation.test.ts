@@ -48,6 +48,32 @@ describe("one collection's trouble", () => {
     expect(running.status().budgetUsedBytes).toBe(0);
   });
 
+  test('that has a type which cannot be carried over holds it alone, by a sentence, and makes nothing of it', async () => {
+    const { source, target, running, b, stateOf } = await twoCollections();
+    const place = { fieldID: 102, name: 'place', dataType: 24 };
+    const places = source.createCollection('places', { channels: [0, 1], moreFields: [place] });
+    source.insert(places, rowsOf(0, 3, 'x'));
+    source.insert(b, rowsOf(0, 5, 'y'));
+    source.tickAll();
+    await until(() => stateOf(places.id) === 'held', 'the collection to be held');
+    await until(
+      () => target.find({ database: 'default', collection: 'b' })?.partitions.get('_default')?.length === 5,
+      'b',
+    );
+    const held = running.status().collections.find(({ id }) => id === places.id.toString());
+    expect(held?.trouble?.error).toMatchObject({ code: 'unsupported', side: 'source' });
+    expect(held?.trouble?.error.message).toContain('default.places');
+    expect(held?.trouble?.error.message).toContain('its field place is of the type Geometry');
+    expect(target.find({ database: 'default', collection: 'places' })).toBeUndefined();
+    source.dropCollection(places);
+    source.insert(b, rowsOf(5, 9, 'y'));
+    source.tickAll();
+    await until(
+      () => target.find({ database: 'default', collection: 'b' })?.partitions.get('_default')?.length === 9,
+      'b, later',
+    );
+  });
+
   test('does not end the operations of the others, however many there are', async () => {
     const { source, target, a, b, stateOf } = await twoCollections();
     target.script('flush', { kind: 'refuse', error: refused('invalidRequest', 'flush') });

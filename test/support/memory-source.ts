@@ -55,6 +55,8 @@ export interface CollectionOptions {
   readonly channels: readonly number[];
   readonly hasPartitionKey?: boolean;
   readonly hasTextKeys?: boolean;
+  /** Of the schema, beside key and value: for types that are not carried over. */
+  readonly moreFields?: readonly object[];
 }
 
 export class MemorySource {
@@ -132,6 +134,7 @@ export class MemorySource {
       vchannels: pchannels.map((channel, index) => `${channel}_${id}v${index}`),
       hasPartitionKey: options.hasPartitionKey ?? false,
       hasTextKeys: options.hasTextKeys ?? false,
+      moreFields: options.moreFields ?? [],
       createTick,
       partitions: new Map([[partition.name, partition]]),
       indexes: new Set(),

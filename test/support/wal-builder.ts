@@ -21,6 +21,8 @@ export interface BuiltCollection {
   readonly pchannels: readonly string[];
   readonly hasPartitionKey: boolean;
   readonly hasTextKeys: boolean;
+  /** Of `schema.FieldSchema`; no row has a value for them. */
+  readonly moreFields?: readonly object[];
 }
 
 export interface BuiltPartition {
@@ -41,7 +43,8 @@ const base = (msgType: number, tick: TimeTick, msgID = 0n): object => ({
 /** `default` stands as the empty string in messages of rows. */
 const dbName = (name: string): string => (name === 'default' ? '' : name);
 
-export function buildSchema({ name, hasPartitionKey, hasTextKeys }: BuiltCollection, autoId = false): Uint8Array {
+export function buildSchema(collection: BuiltCollection, autoId = false): Uint8Array {
+  const { name, hasPartitionKey, hasTextKeys, moreFields = [] } = collection;
   return encodeMessage('schema.CollectionSchema', {
     name,
     fields: [
@@ -53,6 +56,7 @@ export function buildSchema({ name, hasPartitionKey, hasTextKeys }: BuiltCollect
         autoID: autoId,
       },
       { fieldID: VALUE_FIELD.id, name: VALUE_FIELD.name, dataType: DATA_TYPE_VARCHAR, isPartitionKey: hasPartitionKey },
+      ...moreFields,
     ],
   });
 }

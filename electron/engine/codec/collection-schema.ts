@@ -1,31 +1,34 @@
-/**
- * `schema.CollectionSchema`: read as far as the engine needs it, and rewritten on the wire so that whatever this version
- * does not know of a schema reaches the target as it was.
- */
+/** `schema.CollectionSchema`, read as far as the engine needs it. */
 import type { DecodeFailure } from './records.ts';
 import { USER_FIELD_ID_MIN } from './row-messages.ts';
 import { MalformedWire, orFailure, WireCursor } from './wire.ts';
-import { boolField, bytesField, concatBytes, stringField } from './wire-write.ts';
 
-const SCHEMA_NAME = 1;
+export const SCHEMA_NAME = 1;
 const SCHEMA_DESCRIPTION = 2;
-const SCHEMA_AUTO_ID = 3;
-const SCHEMA_FIELDS = 4;
-const SCHEMA_ENABLE_DYNAMIC_FIELD = 5;
+export const SCHEMA_AUTO_ID = 3;
+export const SCHEMA_FIELDS = 4;
+export const SCHEMA_ENABLE_DYNAMIC_FIELD = 5;
+export const SCHEMA_FUNCTIONS = 7;
+const SCHEMA_STRUCT_FIELDS = 9;
 
 const FIELD_ID = 1;
 const FIELD_NAME = 2;
 const FIELD_IS_PRIMARY_KEY = 3;
 const FIELD_DATA_TYPE = 5;
 const FIELD_TYPE_PARAMS = 6;
-const FIELD_AUTO_ID = 8;
+export const FIELD_AUTO_ID = 8;
 const FIELD_ELEMENT_TYPE = 10;
+const FIELD_DEFAULT_VALUE = 11;
 const FIELD_IS_DYNAMIC = 12;
 const FIELD_IS_PARTITION_KEY = 13;
 const FIELD_IS_NULLABLE = 15;
+const FIELD_IS_FUNCTION_OUTPUT = 16;
 
-/** The column of a dynamic schema (`common.MetaFieldName`, 2.3). */
-const DYNAMIC_FIELD_NAME = '$meta';
+const FUNCTION_NAME = 1;
+const FUNCTION_TYPE = 4;
+const FUNCTION_OUTPUT_NAMES = 7;
+/** Of `StructArrayFieldSchema`. */
+const STRUCT_NAME = 2;
 
 export interface SchemaField {
   readonly id: bigint;
@@ -39,8 +42,18 @@ export interface SchemaField {
   readonly isPartitionKey: boolean;
   readonly isDynamic: boolean;
   readonly isNullable: boolean;
+  readonly hasDefault: boolean;
+  /** A function of the schema fills it; no client does. */
+  readonly isFunctionOutput: boolean;
   /** `dim`, `max_length`, `max_capacity` and their like, as Milvus writes them. */
   readonly typeParams: ReadonlyMap<string, string>;
+}
+
+export interface SchemaFunction {
+  readonly name: string;
+  /** `schema.FunctionType` as a number. */
+  readonly type: number;
+  readonly outputs: readonly string[];
 }
 
 export interface CollectionSchema {
@@ -52,13 +65,18 @@ export interface CollectionSchema {
   /** User fields (ids from 100), the dynamic field included, in the order of the wire. */
   readonly fields: readonly SchemaField[];
   readonly keyField: SchemaField;
+  readonly functions: readonly SchemaFunction[];
+  /** Names of arrays of structs, whose fields stand apart from the others. */
+  readonly structFields: readonly string[];
 }
 
 /** A schema without exactly one key field is malformed. */
 export function parseCollectionSchema(schema: Uint8Array): CollectionSchema | DecodeFailure {
   return orFailure(() => {
     const cursor = new WireCursor(schema);
-    const fields: SchemaField[] = [];
+    const found: SchemaField[] = [];
+    const functions: SchemaFunction[] = [];
+    const structFields: string[] = [];
     let name = '';
     let description = '';
     let autoId = false;
@@ -76,9 +94,15 @@ export function parseCollectionSchema(schema: Uint8Array): CollectionSchema | De
           break;
         case SCHEMA_FIELDS: {
           const field = readField(cursor.nested());
-          if (field.id >= USER_FIELD_ID_MIN) fields.push(field);
+          if (field.id >= USER_FIELD_ID_MIN) found.push(field);
           break;
         }
+        case SCHEMA_FUNCTIONS:
+          functions.push(readFunction(cursor.nested()));
+          break;
+        case SCHEMA_STRUCT_FIELDS:
+          structFields.push(readText(cursor.nested(), STRUCT_NAME));
+          break;
         case SCHEMA_ENABLE_DYNAMIC_FIELD:
           enableDynamicField = cursor.bool();
           break;
@@ -86,6 +110,8 @@ export function parseCollectionSchema(schema: Uint8Array): CollectionSchema | De
           cursor.skip();
       }
     }
+    const outputs = new Set(functions.flatMap((one) => one.outputs));
+    const fields = found.map((field) => (outputs.has(field.name) ? { ...field, isFunctionOutput: true } : field));
     const keyFields = fields.filter((field) => field.isPrimaryKey);
     const [keyField] = keyFields;
     if (keyField === undefined || keyFields.length > 1) {
@@ -98,8 +124,32 @@ export function parseCollectionSchema(schema: Uint8Array): CollectionSchema | De
       enableDynamicField: enableDynamicField || fields.some((field) => field.isDynamic),
       fields,
       keyField,
+      functions,
+      structFields,
     };
   });
+}
+
+function readFunction(cursor: WireCursor): SchemaFunction {
+  const outputs: string[] = [];
+  let name = '';
+  let type = 0;
+  while (cursor.next()) {
+    if (cursor.field === FUNCTION_NAME) name = cursor.string();
+    else if (cursor.field === FUNCTION_TYPE) type = cursor.number();
+    else if (cursor.field === FUNCTION_OUTPUT_NAMES) outputs.push(cursor.string());
+    else cursor.skip();
+  }
+  return { name, type, outputs };
+}
+
+function readText(cursor: WireCursor, field: number): string {
+  let text = '';
+  while (cursor.next()) {
+    if (cursor.field === field) text = cursor.string();
+    else cursor.skip();
+  }
+  return text;
 }
 
 /** The name alone, of a schema that may come without its fields; '' where it cannot be read. */
@@ -115,7 +165,7 @@ export function schemaName(schema: Uint8Array): string {
   return typeof name === 'string' ? name : '';
 }
 
-function readField(cursor: WireCursor): SchemaField {
+export function readField(cursor: WireCursor): SchemaField {
   const typeParams = new Map<string, string>();
   let id = 0n;
   let name = '';
@@ -126,6 +176,8 @@ function readField(cursor: WireCursor): SchemaField {
   let isPartitionKey = false;
   let isDynamic = false;
   let isNullable = false;
+  let hasDefault = false;
+  let isFunctionOutput = false;
   while (cursor.next()) {
     switch (cursor.field) {
       case FIELD_ID:
@@ -160,11 +212,21 @@ function readField(cursor: WireCursor): SchemaField {
       case FIELD_IS_NULLABLE:
         isNullable = cursor.bool();
         break;
+      case FIELD_DEFAULT_VALUE:
+        hasDefault = true;
+        cursor.skip();
+        break;
+      case FIELD_IS_FUNCTION_OUTPUT:
+        isFunctionOutput = cursor.bool();
+        break;
       default:
         cursor.skip();
     }
   }
-  return { id, name, dataType, elementType, isPrimaryKey, autoId, isPartitionKey, isDynamic, isNullable, typeParams };
+  return {
+    ...{ id, name, dataType, elementType, isPrimaryKey, autoId, isPartitionKey, isDynamic, isNullable },
+    ...{ hasDefault, isFunctionOutput, typeParams },
+  };
 }
 
 /** `common.KeyValuePair`. */
@@ -177,57 +239,6 @@ function readKeyValue(cursor: WireCursor): readonly [key: string, value: string]
     else cursor.skip();
   }
   return [key, value];
-}
-
-/**
- * The schema as the public CreateCollection takes it, with keys that the caller gives: nothing is generated, Milvus' own
- * columns and the dynamic column are left out (seen with 2.3.5: it adds both and refuses a schema that has them), and
- * all else, unknown fields included, is passed on byte by byte.
- */
-export function withoutGeneratedKeys(schema: Uint8Array, newName?: string): Uint8Array | DecodeFailure {
-  return orFailure(() => {
-    const parts: Uint8Array[] = newName === undefined ? [] : [stringField(SCHEMA_NAME, newName)];
-    const cursor = new WireCursor(schema);
-    let hasDynamicField = false;
-    while (cursor.next()) {
-      const start = cursor.fieldOffset;
-      if (cursor.field === SCHEMA_FIELDS) {
-        const bytes = cursor.bytes();
-        const field = readField(new WireCursor(bytes));
-        const isDynamic = field.isDynamic || field.name === DYNAMIC_FIELD_NAME;
-        hasDynamicField ||= isDynamic;
-        if (field.id < USER_FIELD_ID_MIN || isDynamic) continue;
-        parts.push(bytesField(SCHEMA_FIELDS, field.autoId ? without(bytes, FIELD_AUTO_ID) : bytes));
-        continue;
-      }
-      const { field } = cursor;
-      cursor.skip();
-      // A flag that is left out is false.
-      const isReplaced = field === SCHEMA_AUTO_ID || (field === SCHEMA_NAME && newName !== undefined);
-      if (!isReplaced) parts.push(cursor.sliceSince(start));
-    }
-    // Only the column may have told of it. Said twice does no harm: the last word counts on the wire.
-    if (hasDynamicField) parts.push(boolField(SCHEMA_ENABLE_DYNAMIC_FIELD, true));
-    return concatBytes(parts);
-  });
-}
-
-/** A message without one of its fields. */
-function without(message: Uint8Array, dropped: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const cursor = new WireCursor(message);
-  while (cursor.next()) {
-    const start = cursor.fieldOffset;
-    const { field } = cursor;
-    cursor.skip();
-    if (field !== dropped) parts.push(cursor.sliceSince(start));
-  }
-  return concatBytes(parts);
-}
-
-/** A schema whose fields are kept apart from it, as in Milvus' catalog: one whole, in the order given. */
-export function joinSchema(head: Uint8Array, fields: readonly Uint8Array[]): Uint8Array {
-  return concatBytes([head, ...fields.map((field) => bytesField(SCHEMA_FIELDS, field))]);
 }
 
 /** The name alone, of a schema that may lack its fields. */

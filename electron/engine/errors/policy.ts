@@ -100,6 +100,7 @@ const HELD: ReadonlySet<string> = new Set<ErrorCode>([
   'positionLost',
   'alreadyExists',
   'notReadable',
+  'unsupported',
 ]);
 
 /** `held` waits for a decision about the data; every other error that is not repeated is a failure. */

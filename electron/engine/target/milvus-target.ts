@@ -3,13 +3,15 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext } from '../../../shared/model/replication-error.ts';
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
 import { asTimeTick } from '../../../shared/time/time-tick.ts';
-import { withoutGeneratedKeys } from '../codec/collection-schema.ts';
+import { parseCollectionSchema } from '../codec/collection-schema.ts';
+import { withoutGeneratedKeys } from '../codec/schema-rewrite.ts';
 import { silentLogger, type Logger } from '../runtime/logger.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { deleteExpressions } from './delete-expression.ts';
 import { encodeRowsRequest } from './insert-request.ts';
 import { decodeMutation, decodeStatus, type MilvusCalls, type MilvusRawCallName } from '../milvus/milvus-protocol.ts';
-import { MilvusRpc } from '../milvus/milvus-rpc.ts';
+import { MilvusRpc, type RpcOptions } from '../milvus/milvus-rpc.ts';
+import { isOlder, neededVersion } from './needed-version.ts';
 import { withoutBase } from './operation-request.ts';
 import { probeTarget } from './probe.ts';
 import type {
@@ -193,6 +195,7 @@ class MilvusTarget implements Target {
         { context: { ...context, outcome: 'refused', object: 'collection' } },
       );
     }
+    await this.#assertHolds(spec, signal);
     const schema = withoutGeneratedKeys(spec.schema);
     if (!(schema instanceof Uint8Array)) {
       throw new ReplicationError(
@@ -214,6 +217,32 @@ class MilvusTarget implements Target {
       numPartitions: spec.partitionKeyCount,
     };
     await this.#rpc.call('CreateCollection', request, this.#define(signal, context));
+  }
+
+  /** @throws unsupported */
+  async #assertHolds({ database, collection, schema }: CollectionSpec, signal: AbortSignal): Promise<void> {
+    const parsed = parseCollectionSchema(schema);
+    const need = 'kind' in parsed ? undefined : neededVersion(parsed);
+    if (need === undefined) return;
+    const context = { database, collection };
+    const version = await this.#version(this.#read(signal, context));
+    if (!isOlder(version, need)) return;
+    throw new ReplicationError(
+      'unsupported',
+      'target',
+      `The target at ${this.#rpc.address} is Milvus ${version.replace(/^v/, '')} and cannot hold ${database}.${collection}: ${need.what} from 2.${need.minor} on. Use a newer target, or leave the collection out.`,
+      { context: { ...context, version, outcome: 'refused' } },
+    );
+  }
+
+  /** Empty: it does not say. */
+  async #version(options: RpcOptions): Promise<string> {
+    try {
+      return (await this.#rpc.call('GetVersion', {}, options)).version;
+    } catch (error) {
+      if (error instanceof ReplicationError && error.code === 'unsupported') return '';
+      throw error;
+    }
   }
 
   async describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined> {

@@ -2,6 +2,7 @@
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import { timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
+import { toInsertOf, type ToInsert } from '../codec/insert-columns.ts';
 import { readKeyColumn } from '../codec/primary-keys.ts';
 import type { DeleteRecord, FieldSlice, InsertRecord, PrimaryKeys } from '../codec/records.ts';
 import { isRetriedAutomatically, outcomeOf } from '../errors/policy.ts';
@@ -58,12 +59,14 @@ export class CollectionWriter {
   readonly counters: WriteCounters = { rowsWritten: 0, rowsDeleted: 0 };
   readonly #options: CollectionWriterOptions;
   readonly #hasPartitionKey: boolean;
+  readonly #toInsert: ToInsert;
   readonly #slots: WriteSlots;
 
   constructor(options: CollectionWriterOptions) {
     this.#options = options;
     this.#slots = options.slots ?? new WriteSlots();
     this.#hasPartitionKey = hasPartitionKey(options.schema);
+    this.#toInsert = toInsertOf(options.schema);
   }
 
   /**
@@ -139,8 +142,10 @@ export class CollectionWriter {
     return this.#options.lease.whenSettled(this.#options.signal);
   }
 
-  async #put(partition: string, { rowCount, fields }: Rows, isKeyedFromStart: boolean): Promise<void> {
+  async #put(partition: string, { rowCount, fields: columns }: Rows, isKeyedFromStart: boolean): Promise<void> {
     const { target, address } = this.#options;
+    const fields = this.#toInsert(columns, rowCount);
+    if ('kind' in fields) throw malformedColumn(address, fields.what);
     const write = { ...address, partition, rowCount, fields };
     let isKeyed = isKeyedFromStart;
     const byteCount = fields.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
@@ -197,6 +202,15 @@ const isRefusal = (error: unknown): error is ReplicationError =>
 
 function mayHaveHappened(previous: ReplicationError | undefined): boolean {
   return previous !== undefined && outcomeOf(previous) === 'unknown';
+}
+
+function malformedColumn({ database, collection }: CollectionAddress, what: string): ReplicationError {
+  return new ReplicationError(
+    'malformedMessage',
+    'source',
+    `Rows of ${database}.${collection} came from the source with ${what}. Nothing of them was written; report this with the version of the source.`,
+    { context: { database, collection } },
+  );
 }
 
 function malformed(record: InsertRecord, what: string): ReplicationError {

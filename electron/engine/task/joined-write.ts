@@ -4,7 +4,8 @@
  * Joined are messages for one call and one partition whose keys are known to be different, so that their order among each
  * other says nothing. Whether anything stands between them that shares a key is the window's to know (write-window.ts).
  */
-import { joinColumns, type ColumnLayout } from '../codec/join-columns.ts';
+import type { ColumnLayout } from '../codec/column-layout.ts';
+import { joinColumns } from '../codec/join-columns.ts';
 import type { FieldSlice, PrimaryKeys } from '../codec/records.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';

@@ -260,7 +260,7 @@ export class TargetCopy {
     });
     if (this.#schema.autoId) {
       this.#context.notice(
-        `The source generates the keys of ${database}.${collection}. The copy keeps them, so key generation is off on the target.`,
+        `The source generates the keys of ${database}.${collection}. The copy keeps them, so key generation is off on the target: once it is promoted, applications must send a key with every row.`,
       );
     }
   }

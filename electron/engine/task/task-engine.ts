@@ -52,6 +52,7 @@ import { StatusBoard } from './status-board.ts';
 import { TargetDatabases } from './target-databases.ts';
 import { doubtError, TargetGuard } from './target-guard.ts';
 import { TargetPulse } from './target-pulse.ts';
+import { unsupportedSchema } from './unsupported-schema.ts';
 import { WriteLease } from './write-lease.ts';
 import { WriteSlots } from './write-slots.ts';
 
@@ -586,6 +587,8 @@ export class TaskEngine {
     }
     this.#registry.add(replica);
     if (collection.doubt !== undefined) replica.fail(doubtError(collection.doubt, replica));
+    const unsupported = unsupportedSchema(replica.address, replica.schema);
+    if (unsupported !== undefined) replica.fail(unsupported);
     return replica;
   }
 

@@ -1,5 +1,6 @@
 /** What one message of the log asks of the target: rows to be put, or keys to be deleted, in one partition. */
-import { layoutOf, signatureOf, type ColumnLayout } from '../codec/join-columns.ts';
+import { layoutOf, type ColumnLayout } from '../codec/column-layout.ts';
+import { signatureOf } from '../codec/join-columns.ts';
 import { digestOfColumn, digestOfKeys, type KeyDigest } from '../codec/key-digest.ts';
 import type { InsertRecord, PrimaryKeys } from '../codec/records.ts';
 import type { LogEntry } from './log-entry.ts';

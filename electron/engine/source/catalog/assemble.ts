@@ -3,7 +3,8 @@ import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import { isMarker, MARKER_DATABASE } from '../../../../shared/model/marker-name.ts';
 import { asTimeTick } from '../../../../shared/time/time-tick.ts';
-import { joinSchema, parseCollectionSchema, schemaName } from '../../codec/collection-schema.ts';
+import { parseCollectionSchema, schemaName } from '../../codec/collection-schema.ts';
+import { joinSchema } from '../../codec/schema-rewrite.ts';
 import { USER_FIELD_ID_MIN } from '../../codec/row-messages.ts';
 import type { CatalogCollection, CatalogDatabase, CatalogPartition, ShardPosition } from './catalog.ts';
 import {
@@ -79,7 +80,7 @@ export function isDropped(entry: KeyedValue): boolean {
 }
 
 /**
- * `partitions` and `fields` are the entries of this collection alone.
+ * `partitions`, `fields` and `functions` are the entries of this collection alone.
  * @returns `undefined` when its database is gone (a drop of both is under way).
  */
 export function assembleCollection(
@@ -87,11 +88,12 @@ export function assembleCollection(
   databases: readonly CatalogDatabase[],
   partitions: readonly KeyedValue[],
   fields: readonly KeyedValue[],
+  functions: readonly KeyedValue[] = [],
 ): CatalogCollection | undefined {
   const databaseId = info.databaseId === 0n ? DEFAULT_DATABASE_ID : info.databaseId;
   const database = databases.find(({ id }) => id === databaseId);
   if (database === undefined) return undefined;
-  const schema = joinSchema(info.schema, userFields(fields));
+  const schema = joinSchema(info.schema, byId(fields, USER_FIELD_ID_MIN), byId(functions, 0n));
   const parsed = parseCollectionSchema(schema);
   if ('kind' in parsed) throw malformed(entry.key);
   return {
@@ -110,12 +112,12 @@ export function assembleCollection(
   };
 }
 
-/** The values of the fields from id 100, by id: their order is the collection's order of columns. */
-function userFields(entries: readonly KeyedValue[]): Uint8Array[] {
+/** The values from an id on, by id: of the fields, their order is the collection's order of columns. */
+function byId(entries: readonly KeyedValue[], idMin: bigint): Uint8Array[] {
   return entries
     .filter((entry) => !isTombstone(entry.value))
     .map((entry) => ({ id: parseId(entry), value: entry.value }))
-    .filter(({ id }) => id >= USER_FIELD_ID_MIN)
+    .filter(({ id }) => id >= idMin)
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
     .map(({ value }) => value);
 }

@@ -2,7 +2,8 @@
  * The catalog of a Milvus source, read from its etcd (milvus internal/metastore/kv/rootcoord, 2.3).
  *
  * Under `<rootPath>/<metaSubPath>/root-coord/`: `database/db-info/<db>`, `database/collection-info/<db>/<collection>`,
- * `partitions/<collection>/<partition>`, `fields/<collection>/<field>`. Milvus writes a collection's partitions and
+ * `partitions/<collection>/<partition>`, `fields/<collection>/<field>`, and from 2.5 on
+ * `functions/<collection>/<function>` (internal/metastore/kv/rootcoord, BuildFunctionKey). Milvus writes a collection's partitions and
  * fields before it sets the collection to Created; the keys under `snapshots/` are history and stay unread.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -93,10 +94,13 @@ class EtcdCatalog implements Catalog {
     );
     const partitions = this.#byCollection(await this.#client.all(this.#key('root-coord/partitions/'), revision));
     const fields = this.#byCollection(await this.#client.all(this.#key('root-coord/fields/'), revision));
+    const functions = this.#byCollection(await this.#client.all(this.#key('root-coord/functions/'), revision));
     const collections: CatalogCollection[] = [];
     for (const found of created) {
       const id = String(found.info.id);
-      const collection = assembleCollection(found, databases, partitions.get(id) ?? [], fields.get(id) ?? []);
+      const parts = [partitions, fields, functions].map((entries) => entries.get(id) ?? []);
+      const [ofPartitions = [], ofFields = [], ofFunctions = []] = parts;
+      const collection = assembleCollection(found, databases, ofPartitions, ofFields, ofFunctions);
       if (collection !== undefined) collections.push(collection);
     }
     return { revision: BigInt(revision), databases, collections };
@@ -119,7 +123,8 @@ class EtcdCatalog implements Catalog {
       if (found === undefined || asCollectionId(found.info.id) !== id) continue;
       const partitions = await this.#client.all(this.#key(`root-coord/partitions/${id}/`), revision);
       const fields = await this.#client.all(this.#key(`root-coord/fields/${id}/`), revision);
-      return assembleCollection(found, databases, partitions, fields);
+      const functions = await this.#client.all(this.#key(`root-coord/functions/${id}/`), revision);
+      return assembleCollection(found, databases, partitions, fields, functions);
     }
     if (isCreating) return 'creating';
     return isGone ? 'gone' : undefined;

@@ -55,7 +55,9 @@ export class RangeQuery {
     const { schema } = this.#read;
     const answer = await this.#ask(range, ['*'], [['limit', QUERY_LIMIT_MAX]]);
     const { fields } = readColumns(answer, schema.fields);
-    const missing = schema.fields.find(({ id }) => !fields.some(({ fieldId }) => fieldId === id));
+    const missing = schema.fields.find(
+      ({ id, isFunctionOutput }) => !isFunctionOutput && !fields.some(({ fieldId }) => fieldId === id),
+    );
     // Milvus would fill in a dynamic field that is not there.
     if (missing !== undefined) throw this.#malformed(`they come without the field ${missing.name}`);
     const keys = this.#keysOf(fields);

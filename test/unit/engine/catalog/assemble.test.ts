@@ -11,7 +11,7 @@ import {
 } from '../../../../electron/engine/source/catalog/assemble.ts';
 import type { CatalogCollection } from '../../../../electron/engine/source/catalog/catalog.ts';
 import { isTombstone } from '../../../../electron/engine/source/catalog/etcd-messages.ts';
-import { decodeAs } from '../../../support/golden-messages.ts';
+import { decodeAs, encodeAs } from '../../../support/golden-messages.ts';
 
 const dump = JSON.parse(readFileSync(join(import.meta.dirname, '../../../golden/catalog/etcd.json'), 'utf8')) as {
   metaPath: string;
@@ -49,6 +49,17 @@ describe('the recorded catalog', () => {
     );
     expect(names.sort()).toEqual(['all_types', 'auto_ids', 'binary_keys']);
     expect(under('database/collection-info/')).toHaveLength(4);
+  });
+
+  test('gives a collection the functions that later servers keep beside its fields', () => {
+    const [found] = createdCollections(under('database/collection-info/'));
+    if (found === undefined) throw new Error('There is no collection.');
+    const { id } = found.info;
+    const bm25 = { name: 'bm25', type: 1, outputFieldNames: ['sparse'] };
+    const functions = [{ key: `functions/${id}/100`, value: encodeAs('schema.FunctionSchema', bm25) }];
+    const parts = [under(`partitions/${id}/`), under(`fields/${id}/`), functions] as const;
+    const schema = parseCollectionSchema(assembleCollection(found, databases, ...parts)?.schema ?? new Uint8Array());
+    expect(schema).toMatchObject({ functions: [{ name: 'bm25', type: 1, outputs: ['sparse'] }] });
   });
 
   test('gives a collection its database, shards, level, properties and start positions', () => {

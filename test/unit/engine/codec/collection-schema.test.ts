@@ -1,11 +1,8 @@
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { describe, expect, test } from 'vitest';
-import {
-  joinSchema,
-  parseCollectionSchema,
-  withoutGeneratedKeys,
-} from '../../../../electron/engine/codec/collection-schema.ts';
+import { parseCollectionSchema } from '../../../../electron/engine/codec/collection-schema.ts';
+import { joinSchema, withoutGeneratedKeys } from '../../../../electron/engine/codec/schema-rewrite.ts';
 import { concatBytes } from '../../../../electron/engine/codec/wire-write.ts';
 import { decodeAs, encodeAs } from '../../../support/golden-messages.ts';
 
@@ -41,6 +38,23 @@ describe('parseCollectionSchema', () => {
     expect(parsed.fields[1]?.typeParams.get('dim')).toBe('4');
   });
 
+  test('reads what is said of null, default values, functions and structs', () => {
+    const text = { fieldID: '103', name: 'text', dataType: 21, nullable: true, defaultValue: { stringData: 'x' } };
+    const sparse = { fieldID: '104', name: 'sparse', dataType: 104 };
+    const functions = [{ name: 'bm25', type: 1, inputFieldNames: ['text'], outputFieldNames: ['sparse'] }];
+    const structArrayFields = [{ fieldID: '105', name: 'parts' }];
+    const schema = { name: 'c', fields: [key, text, sparse], functions, structArrayFields };
+    const parsed = parseCollectionSchema(encodeAs(SCHEMA, schema));
+    if ('kind' in parsed) throw new Error(parsed.what);
+    const [id, ofText, ofSparse] = parsed.fields;
+    expect(id).toMatchObject({ isNullable: false, hasDefault: false, isFunctionOutput: false });
+    expect(ofText).toMatchObject({ isNullable: true, hasDefault: true, isFunctionOutput: false });
+    // The function says it, where the field does not.
+    expect(ofSparse).toMatchObject({ isFunctionOutput: true });
+    expect(parsed.functions).toEqual([{ name: 'bm25', type: 1, outputs: ['sparse'] }]);
+    expect(parsed.structFields).toEqual(['parts']);
+  });
+
   test.each([
     ['no key field', [vector]],
     ['two key fields', [key, { ...key, fieldID: '101' }]],
@@ -66,6 +80,13 @@ describe('withoutGeneratedKeys', () => {
 
   test('keeps the schema dynamic where only the dynamic column tells of it', () => {
     expect(rewritten(encodeAs(SCHEMA, { name: 'c', fields: [key, meta] }))).toMatchObject({ enableDynamicField: true });
+  });
+
+  test("leaves out the name of the source's database", () => {
+    expect(rewritten(encodeAs(SCHEMA, { name: 'c', dbName: 'shop', fields: [key] }))).toEqual({
+      name: 'c',
+      fields: [plainKey],
+    });
   });
 
   test('gives the collection another name', () => {
@@ -100,5 +121,15 @@ describe('joinSchema', () => {
       [key, vector].map((field) => encodeAs('schema.FieldSchema', field)),
     );
     expect(decodeAs(SCHEMA, joined)).toEqual({ name: 'c', fields: [key, vector] });
+  });
+
+  test('puts functions back as well, unless the schema has them already', () => {
+    const bm25 = { name: 'bm25', type: 1, outputFieldNames: ['sparse'] };
+    const parts = [[], [encodeAs('schema.FunctionSchema', bm25)]] as const;
+    expect(decodeAs(SCHEMA, joinSchema(encodeAs(SCHEMA, { name: 'c' }), ...parts))).toMatchObject({
+      functions: [bm25],
+    });
+    const whole = encodeAs(SCHEMA, { name: 'c', functions: [bm25] });
+    expect(Buffer.from(joinSchema(whole, ...parts))).toEqual(Buffer.from(whole));
   });
 });

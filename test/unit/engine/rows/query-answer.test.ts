@@ -16,6 +16,8 @@ const field = (id: number, name: string, dataType: number, elementType = 0): Sch
   isPartitionKey: false,
   isDynamic: name === '$meta',
   isNullable: false,
+  hasDefault: false,
+  isFunctionOutput: false,
   typeParams: new Map(),
 });
 

@@ -1,9 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { parseCollectionSchema } from '../../../../electron/engine/codec/collection-schema.ts';
-import { CollectionWriter, type OnTarget } from '../../../../electron/engine/task/collection-writer.ts';
+import {
+  CollectionWriter,
+  type CollectionWriterOptions,
+  type OnTarget,
+} from '../../../../electron/engine/task/collection-writer.ts';
 import type { JoinedWrite } from '../../../../electron/engine/task/joined-write.ts';
 import type { KeysDelete, RowsWrite, Target } from '../../../../electron/engine/target/target.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import { decodeRecord } from '../../../../electron/engine/codec/decode.ts';
+import { TYPE_CASES } from '../../../support/type-cases.ts';
+import { insertMessage, schemaOf } from '../../../support/typed-messages.ts';
+import { decodeRequest } from '../../../support/milvus-messages.ts';
 import { refused } from '../../../support/memory-target.ts';
 import { buildSchema } from '../../../support/wal-builder.ts';
 import { deleting, inserting, rowsOf } from './write-pieces.ts';
@@ -25,6 +33,7 @@ let calls: string[];
 let faults: Map<string, Error>;
 let confirmedTicks: number[];
 let refusals: string[];
+let options: CollectionWriterOptions;
 let writer: CollectionWriter;
 
 beforeEach(() => {
@@ -58,7 +67,7 @@ beforeEach(() => {
       }
     }
   };
-  writer = new CollectionWriter({
+  options = {
     target: target as Target,
     address: { database: 'd', collection: 'c' },
     schema,
@@ -72,7 +81,8 @@ beforeEach(() => {
     clock: { now: () => 0 },
     signal,
     confirmed: (tick) => void confirmedTicks.push(Number(tick)),
-  });
+  };
+  writer = new CollectionWriter(options);
 });
 
 const joined = (first: JoinedWrite, ...others: readonly JoinedWrite[]): JoinedWrite => {
@@ -107,6 +117,35 @@ describe('the writer of a collection', () => {
     ).rejects.toThrow('a value of row 2');
     expect(calls).toEqual(['insert 1:v1,2:v2,3:v3', 'insert 1:v1', 'insert 2:v2']);
     expect([confirmedTicks, refusals]).toEqual([[1], ['2']]);
+  });
+
+  test('writes a nullable column in the form that Insert takes, joined or from a copy', async () => {
+    const one = TYPE_CASES.find(({ name }) => name === 'nullable VarChar');
+    const typed = one && parseCollectionSchema(schemaOf('c', [one]));
+    if (one === undefined || typed === undefined || 'kind' in typed) throw new Error('nullable VarChar');
+    const written: RowsWrite[] = [];
+    const take = (rows: RowsWrite): Promise<void> => {
+      written.push(rows);
+      return Promise.resolve();
+    };
+    const nullable = new CollectionWriter({
+      ...options,
+      schema: typed,
+      target: { insert: take } as Partial<Target> as Target,
+    });
+    const record = decodeRecord(insertMessage('c', [one], { keys: [1, 2, 3], places: [0, 1, 3] }, 5));
+    if (record.kind !== 'insert') throw new Error(record.kind);
+    await nullable.writeCopied('p', { rowCount: 3, fields: record.fields }, false);
+    const column = decodeRequest('schema.FieldData', written[0]?.fields.at(-1)?.bytes ?? new Uint8Array());
+    expect(column).toMatchObject({
+      scalars: { stringData: { data: [one.values[0], one.values[3]] } },
+      validData: [true, false, true],
+    });
+    await expect(nullable.writeCopied('p', { rowCount: 4, fields: record.fields }, false)).rejects.toMatchObject({
+      code: 'malformedMessage',
+      side: 'source',
+    });
+    expect(written).toHaveLength(1);
   });
 
   test('writes them one by one when only together they were too much', async () => {

@@ -1,0 +1,97 @@
+/** Schemas rewritten on the wire, so that whatever this version does not know of a schema reaches the target as it was. */
+import {
+  FIELD_AUTO_ID,
+  readField,
+  SCHEMA_AUTO_ID,
+  SCHEMA_ENABLE_DYNAMIC_FIELD,
+  SCHEMA_FIELDS,
+  SCHEMA_FUNCTIONS,
+  SCHEMA_NAME,
+} from './collection-schema.ts';
+import type { DecodeFailure } from './records.ts';
+import { USER_FIELD_ID_MIN } from './row-messages.ts';
+import { orFailure, WireCursor } from './wire.ts';
+import { boolField, bytesField, concatBytes, stringField } from './wire-write.ts';
+
+/** Of the schema: the source's database. */
+const SCHEMA_DB_NAME = 8;
+
+/** The column of a dynamic schema (`common.MetaFieldName`, 2.3). */
+const DYNAMIC_FIELD_NAME = '$meta';
+
+/**
+ * The schema as the public CreateCollection takes it, with keys that the caller gives: nothing is generated, Milvus' own
+ * columns and the dynamic column are left out (seen with 2.3.5: it adds both and refuses a schema that has them), the name
+ * of the source's database as well, and all else, unknown fields included, is passed on byte by byte: default values,
+ * functions and analyzers among it. Ids of fields and functions the target gives anew.
+ */
+export function withoutGeneratedKeys(schema: Uint8Array, newName?: string): Uint8Array | DecodeFailure {
+  return orFailure(() => {
+    const parts: Uint8Array[] = newName === undefined ? [] : [stringField(SCHEMA_NAME, newName)];
+    const cursor = new WireCursor(schema);
+    let hasDynamicField = false;
+    while (cursor.next()) {
+      const start = cursor.fieldOffset;
+      if (cursor.field === SCHEMA_FIELDS) {
+        const bytes = cursor.bytes();
+        const field = readField(new WireCursor(bytes));
+        const isDynamic = field.isDynamic || field.name === DYNAMIC_FIELD_NAME;
+        hasDynamicField ||= isDynamic;
+        if (field.id < USER_FIELD_ID_MIN || isDynamic) continue;
+        parts.push(bytesField(SCHEMA_FIELDS, field.autoId ? without(bytes, FIELD_AUTO_ID) : bytes));
+        continue;
+      }
+      const { field } = cursor;
+      cursor.skip();
+      // A flag that is left out is false.
+      const isReplaced =
+        field === SCHEMA_AUTO_ID || field === SCHEMA_DB_NAME || (field === SCHEMA_NAME && newName !== undefined);
+      if (!isReplaced) parts.push(cursor.sliceSince(start));
+    }
+    // Only the column may have told of it. Said twice does no harm: the last word counts on the wire.
+    if (hasDynamicField) parts.push(boolField(SCHEMA_ENABLE_DYNAMIC_FIELD, true));
+    return concatBytes(parts);
+  });
+}
+
+/** A message without one of its fields. */
+function without(message: Uint8Array, dropped: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const cursor = new WireCursor(message);
+  while (cursor.next()) {
+    const start = cursor.fieldOffset;
+    const { field } = cursor;
+    cursor.skip();
+    if (field !== dropped) parts.push(cursor.sliceSince(start));
+  }
+  return concatBytes(parts);
+}
+
+/**
+ * A schema whose fields and functions are kept apart from it, as in Milvus' catalog: one whole, in the order given. A head
+ * that has functions already gets no others.
+ */
+export function joinSchema(
+  head: Uint8Array,
+  fields: readonly Uint8Array[],
+  functions: readonly Uint8Array[] = [],
+): Uint8Array {
+  return concatBytes([
+    head,
+    ...fields.map((field) => bytesField(SCHEMA_FIELDS, field)),
+    ...(has(head, SCHEMA_FUNCTIONS) ? [] : functions.map((one) => bytesField(SCHEMA_FUNCTIONS, one))),
+  ]);
+}
+
+/** Bytes that cannot be read have nothing. */
+function has(message: Uint8Array, sought: number): boolean {
+  const found = orFailure(() => {
+    const cursor = new WireCursor(message);
+    while (cursor.next()) {
+      if (cursor.field === sought) return true;
+      cursor.skip();
+    }
+    return false;
+  });
+  return found === true;
+}
