@@ -42,6 +42,8 @@ async function runTask(): Promise<void> {
       walKind: spec.source.wal.kind,
       budgetBytes: spec.readBudgetBytes,
       start: spec.start ?? (rows === undefined ? { kind: 'creation' } : { kind: 'copy', mayLoad: false }),
+      ...(spec.selection === undefined ? {} : { selection: spec.selection }),
+      ...(spec.mapping === undefined ? {} : { mapping: spec.mapping }),
       run: newRun(dirname(storeFile), systemClock),
       guard: { takesOver: takeOver },
     },

@@ -2,6 +2,7 @@
 import type { CopyBudget } from '../../shared/model/copy-budget.ts';
 import { asCollectionId, type CollectionId } from '../../shared/model/ids.ts';
 import type { QuarantinedRecord } from '../../shared/model/quarantine.ts';
+import type { Selection } from '../../shared/model/selection.ts';
 import { ReplicationError } from '../../shared/model/replication-error.ts';
 import { summarizeRecord } from './codec/record-summary.ts';
 import type { OrderResult, QuarantinedContent, TaskOrder } from './host/task-messages.ts';
@@ -13,6 +14,8 @@ export interface OrderedEngine {
   /** Resolves when the copies have begun. */
   recopy(ids: readonly CollectionId[]): Promise<void>;
   setCopyBudget(budget: CopyBudget): void;
+  /** Resolves when what is added is being copied, and what is taken out has stopped. */
+  select(selection: Selection): Promise<void>;
   quarantine(): readonly QuarantinedRecord[];
   quarantinedBytes(id: string): Uint8Array;
   /** Drops it with a reason, and takes its collection up again. */
@@ -33,6 +36,8 @@ export async function performOrder(
     case 'setCopyBudget':
       engine.setCopyBudget(order.input.budget);
       return;
+    case 'select':
+      return engine.select(order.input.selection);
     case 'quarantinedRecord':
       return content(engine, order.input, schemaOf);
     case 'skip':

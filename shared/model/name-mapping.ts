@@ -90,9 +90,9 @@ function mappingText({
 
 export interface CompiledMapping {
   readonly isSameNames: boolean;
-  address(source: CollectionName): CollectionName;
+  readonly address: (source: CollectionName) => CollectionName;
   /** Of the database itself: where those of its collections go that have no rule of their own. */
-  database(source: string): string;
+  readonly database: (source: string) => string;
 }
 
 /** Of two rules for the same names the first one holds; `duplicateRules` names such. */

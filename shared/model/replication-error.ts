@@ -40,6 +40,7 @@ export const ERROR_CODES = [
   'storeOutdated',
   'leaseLost',
   'targetInUse',
+  'replicationLoop',
   'invalidConfig',
   'prerequisiteMissing',
   'downloadFailed',

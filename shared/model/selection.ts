@@ -49,7 +49,7 @@ export interface CompiledSelection {
   /** By name alone. */
   readonly matches: NameTest;
   /** Every collection that the database may ever hold, but for single ones: then the database itself belongs to it. */
-  matchesDatabase(database: string): boolean;
+  readonly matchesDatabase: (database: string) => boolean;
 }
 
 /** For many questions: exact names are looked up, patterns are tried one after the other. */

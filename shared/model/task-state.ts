@@ -6,6 +6,8 @@ import type { CollectionId, PartitionId, PChannel, VChannel } from './ids.ts';
 import type { Gap, JoinCertificate } from './task-history.ts';
 import type { QuarantinedRecord } from './quarantine.ts';
 import type { Checkpoint, MessageOrdinal } from './position.ts';
+import type { NameMapping } from './name-mapping.ts';
+import type { Selection } from './selection.ts';
 import type { TimeTick } from '../time/time-tick.ts';
 
 /** Who the source was when the task was begun. Another cluster at the same address must not be taken for it. */
@@ -132,6 +134,28 @@ export interface StoredChannel {
   readonly checkpoint: Checkpoint;
 }
 
+/** What a task replicates into what, and who it is in the target. */
+export interface TaskScope {
+  /** Random: every copy bears it, so that no other task takes it for its own. `undefined`: begun by an earlier version. */
+  readonly owner?: string | undefined;
+  /** Empty: the source's one marker in the target; else the name of a marker of its own, since others write there too. */
+  readonly marker?: string | undefined;
+  /** As it was applied last. `undefined`: everything. */
+  readonly selection?: Selection | undefined;
+  /** For good. `undefined`: the source's names. */
+  readonly mapping?: NameMapping | undefined;
+}
+
+/** A selection as it is put into the store. */
+export interface SelectionChange {
+  readonly selection: Selection;
+  /** They are no longer followed: with all that is known of them. */
+  readonly removed: readonly CollectionId[];
+  readonly added: readonly StoredCollection[];
+  /** Of those that are not copied. */
+  readonly shards: readonly StoredShard[];
+}
+
 export interface StoredTask {
   readonly source: SourceIdentity;
   readonly epoch: number;
@@ -146,6 +170,7 @@ export interface StoredTask {
   /** The run that holds the lease, or held it last; `undefined`: none yet. */
   readonly run?: TaskRun | undefined;
   readonly marker?: StoredMarker | undefined;
+  readonly scope: TaskScope;
 }
 
 /** What a task begins with; the rest comes with its work. */
@@ -185,6 +210,8 @@ export interface TaskStore {
   addChannel(channel: StoredChannel): void;
   addCollection(collection: StoredCollection): void;
   addShard(shard: StoredShard): void;
+  /** In one transaction. */
+  applySelection(change: SelectionChange): void;
   updateCollection(
     id: CollectionId,
     change: {

@@ -21,6 +21,8 @@ import { TaskEngine } from '../../electron/engine/task/task-engine.ts';
 import type { Content, MemorySource } from './memory-source.ts';
 import { sorted } from './memory-source.ts';
 import { MemoryKeys, MemoryRows } from './memory-rows.ts';
+import type { NameMapping } from '../../shared/model/name-mapping.ts';
+import type { Selection } from '../../shared/model/selection.ts';
 import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { MemoryTarget } from './memory-target.ts';
 
@@ -133,6 +135,7 @@ export interface RunningEngine {
   /** As the operator does. */
   retry(id: CollectionId): Promise<void>;
   recopy(...ids: CollectionId[]): Promise<void>;
+  select(selection: Selection): Promise<void>;
   quarantine(): readonly QuarantinedRecord[];
   quarantinedBytes(id: string): Uint8Array;
   skip(id: string, reason: string): Promise<void>;
@@ -143,6 +146,8 @@ export interface StartOptions {
   readonly killAt?: number;
   readonly budgetBytes?: number;
   readonly start?: StartPoint;
+  readonly selection?: Selection;
+  readonly mapping?: NameMapping;
 }
 
 export class MemoryTask implements AsyncDisposable {
@@ -168,7 +173,13 @@ export class MemoryTask implements AsyncDisposable {
     this.store = new SqliteTaskStore(this.#database, TASK_ID);
   }
 
-  start({ killAt, budgetBytes = 1 << 20, start = { kind: 'creation' } }: StartOptions = {}): RunningEngine {
+  start({
+    killAt,
+    budgetBytes = 1 << 20,
+    start = { kind: 'creation' },
+    selection,
+    mapping,
+  }: StartOptions = {}): RunningEngine {
     const stop = new AbortController();
     const steps = new Steps(stop, killAt);
     /** A dead engine's calls reach nothing, nor do those it made last get their answers. */
@@ -196,6 +207,8 @@ export class MemoryTask implements AsyncDisposable {
           walKind: 'memory',
           budgetBytes,
           start,
+          ...(selection === undefined ? {} : { selection }),
+          ...(mapping === undefined ? {} : { mapping }),
           drainTimeoutMs: DRAIN_TIMEOUT_MS,
         },
         {
@@ -250,6 +263,7 @@ export class MemoryTask implements AsyncDisposable {
       quarantine: () => engine.quarantine(),
       quarantinedBytes: (id) => engine.quarantinedBytes(id),
       skip: (id, reason) => within(engine.skip(id, reason), `${id} to be left out`),
+      select: (to) => within(engine.select(to), 'the selection to be applied'),
       recopy: (...ids) => within(engine.recopy(ids), `recopy of ${ids.join()}`),
       stop: async () => {
         stop.abort(new Error('stopped by the test'));

@@ -3,6 +3,7 @@
  * (within its partition), a loaded partition is released before its drop, loading needs an index, a database that is in
  * use cannot be dropped. Faults are scripted per call.
  */
+import { CHAIN_PROPERTY } from '../../shared/model/origin-chain.ts';
 import { asTimeTick, type TimeTick } from '../../shared/time/time-tick.ts';
 import { ReplicationError, type ErrorCode } from '../../shared/model/replication-error.ts';
 import { hasPartitionKey, parseCollectionSchema } from '../../electron/engine/codec/collection-schema.ts';
@@ -41,6 +42,7 @@ export interface MemoryCollection {
   readonly id: bigint;
   readonly properties?: Map<string, string>;
   readonly origin: string;
+  readonly owner?: string | undefined;
   readonly hasPartitionKey: boolean;
   readonly shardCount: number;
   readonly partitions: Map<string, Row[]>;
@@ -173,8 +175,11 @@ export class MemoryTarget implements Target {
       this.#nextId += 1n;
       database.set(spec.collection, {
         id: this.#nextId,
-        properties: new Map(spec.properties.map(({ key, value }) => [key, value])),
+        properties: new Map(
+          [...spec.properties, { key: CHAIN_PROPERTY, value: spec.chain ?? '' }].map(({ key, value }) => [key, value]),
+        ),
         origin: spec.origin,
+        owner: spec.owner,
         hasPartitionKey: hasPartitionKey(schema),
         shardCount: spec.shardCount,
         partitions: new Map([['_default', []]]),
@@ -189,8 +194,8 @@ export class MemoryTarget implements Target {
     return this.#call('describeCollection', nameOf(address), '', signal, () => {
       const found = this.find(address);
       if (found === undefined) return undefined;
-      const { id, origin, partitions, isLoaded } = found;
-      return { id, createTick: createdAt(id), origin, partitions: [...partitions.keys()], isLoaded };
+      const { id, origin, owner, partitions, isLoaded } = found;
+      return { id, createTick: createdAt(id), origin, owner, partitions: [...partitions.keys()], isLoaded };
     });
   }
 

@@ -9,6 +9,7 @@ import { SessionStore } from '../../electron/core/store/session-store.ts';
 import { SettingStore } from '../../electron/core/store/setting-store.ts';
 import { asOrdinal, ORDINAL_NONE, type Checkpoint } from '../../shared/model/position.ts';
 import type { FirstState, StoredCollection, TaskStore } from '../../shared/model/task-state.ts';
+import { SAME_NAMES } from '../../shared/model/name-mapping.ts';
 import { asTimeTick } from '../../shared/time/time-tick.ts';
 
 export const SHARD = asVChannel('lab-rootcoord-dml_0_470658247834468382v0');
@@ -76,6 +77,12 @@ export const FIRST_STATE: FirstState = {
       intent: undefined,
     },
   ],
+  scope: {
+    owner: '4c0f6a0e-5a0c-4f0e-9d7b-1f5f2f1c9a10',
+    marker: 'recorded',
+    selection: { include: [{ database: 'shop', collection: '*' }], exclude: [], later: true },
+    mapping: { ...SAME_NAMES, collectionPrefix: 'dr_' },
+  },
 };
 
 /** A copy that is under way, intents, and the end of the last writes; of a second collection's copy its certificate. */
@@ -141,6 +148,8 @@ export function fillOperatorTables(database: DatabaseSync): void {
     targetId: 'to',
     desired: 'paused',
     start: { kind: 'copy', mayLoad: true },
+    selection: { include: [{ database: 'shop', collection: '*' }], exclude: [], later: true },
+    mapping: { ...SAME_NAMES, collectionPrefix: 'dr_' },
     createdAt: 1_795_440_000_000,
     pausedAt: 1_795_440_004_000,
     lastStatus: undefined,

@@ -120,6 +120,9 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   ALTER TABLE protection ADD COLUMN on_gap TEXT CHECK (on_gap IN ('hold', 'copy'));
   ALTER TABLE protection ADD COLUMN copy_budget TEXT;
+  ALTER TABLE task ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE protection ADD COLUMN selection TEXT;
+  ALTER TABLE protection ADD COLUMN mapping TEXT;
   CREATE TABLE quarantined (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     record_id TEXT NOT NULL,

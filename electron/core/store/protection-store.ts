@@ -3,6 +3,9 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { GapRecord, JoinRecord, TaskView } from '../../../shared/contract/procedures.ts';
 import { copyBudgetSchema, type CopyBudget } from '../../../shared/model/copy-budget.ts';
 import { gapPolicySchema, type GapPolicy } from '../../../shared/model/gap-policy.ts';
+import { nameMappingSchema, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import { selectionSchema, type Selection } from '../../../shared/model/selection.ts';
+import type { TaskScope } from '../../../shared/model/task-state.ts';
 import { startPointSchema, type StartPoint } from '../../../shared/model/start-point.ts';
 import { quarantinedRecordSchema, type QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { gapSchema, joinCertificateSchema } from '../../../shared/model/task-history.ts';
@@ -18,6 +21,10 @@ export interface StoredProtection {
   readonly desired: DesiredState;
   /** Where it begins, or began; `undefined` of one that was made before there was a choice. */
   readonly start: StartPoint | undefined;
+  /** Absent: everything. */
+  readonly selection?: Selection | undefined;
+  /** Absent: the source's names. */
+  readonly mapping?: NameMapping | undefined;
   /** Absent: `hold`. */
   readonly onGap?: GapPolicy | undefined;
   /** Absent: its copies have no limits. */
@@ -55,14 +62,29 @@ export class ProtectionStore {
     });
   }
 
-  add({ id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt }: StoredProtection): void {
+  add(protection: StoredProtection): void {
+    const { id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt, selection, mapping } =
+      protection;
     this.#guarded('add a protection', () => {
       this.#database
         .prepare(
-          `INSERT INTO protection (id, name, source_id, target_id, desired, start, on_gap, copy_budget, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          `INSERT INTO protection (id, name, source_id, target_id, desired, start, on_gap, copy_budget, created_at,
+             selection, mapping)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
-        .run(id, name, sourceId, targetId, desired, toJson(start), onGap ?? null, toJson(copyBudget), createdAt);
+        .run(
+          id,
+          name,
+          sourceId,
+          targetId,
+          desired,
+          toJson(start),
+          onGap ?? null,
+          toJson(copyBudget),
+          createdAt,
+          toJson(selection),
+          toJson(mapping),
+        );
     });
   }
 
@@ -78,6 +100,20 @@ export class ProtectionStore {
   setStart(id: string, start: StartPoint): void {
     this.#guarded('change the start of a protection', () => {
       this.#database.prepare('UPDATE protection SET start = ? WHERE id = ?').run(JSON.stringify(start), id);
+    });
+  }
+
+  setSelection(id: string, selection: Selection): void {
+    this.#guarded('change the selection of a protection', () => {
+      this.#database.prepare('UPDATE protection SET selection = ? WHERE id = ?').run(JSON.stringify(selection), id);
+    });
+  }
+
+  /** What the engine writes into its copies to know them by; `undefined`: it has not begun, or an earlier version did. */
+  owner(id: string): string | undefined {
+    return this.#guarded('read a task', () => {
+      const row = this.#database.prepare('SELECT scope FROM task WHERE task_id = ?').get(id);
+      return row === undefined ? undefined : (JSON.parse(String(row['scope'])) as TaskScope).owner;
     });
   }
 
@@ -174,6 +210,8 @@ function toProtection(row: Record<string, SQLOutputValue>): StoredProtection {
     onGap: row['on_gap'] === null ? undefined : gapPolicySchema.parse(row['on_gap']),
     copyBudget:
       row['copy_budget'] === null ? undefined : copyBudgetSchema.parse(JSON.parse(String(row['copy_budget']))),
+    selection: row['selection'] === null ? undefined : selectionSchema.parse(JSON.parse(String(row['selection']))),
+    mapping: row['mapping'] === null ? undefined : nameMappingSchema.parse(JSON.parse(String(row['mapping']))),
     createdAt: Number(row['created_at']),
     pausedAt: row['paused_at'] === null ? undefined : Number(row['paused_at']),
     lastStatus: row['last_status'] === null ? undefined : String(row['last_status']),

@@ -21,12 +21,14 @@ import type {
   LoadedForCopy,
   LoadedPart,
   RunLease,
+  SelectionChange,
   StoredChannel,
   StoredCollection,
   StoredMarker,
   StoredShard,
   StoredTask,
   TaskRun,
+  TaskScope,
   TaskStore,
 } from '../../../shared/model/task-state.ts';
 import { storeError } from './store-error.ts';
@@ -41,6 +43,9 @@ import {
   toRun,
   type Row,
 } from './task-rows.ts';
+
+/** What is kept of a collection beside its shards: gone when it is no longer the task's. */
+const COLLECTION_TABLES = ['copy_progress', 'join_certificate', 'copy_load', 'dropped_partition'] as const;
 
 export class SqliteTaskStore implements TaskStore {
   readonly #database: DatabaseSync;
@@ -81,6 +86,7 @@ export class SqliteTaskStore implements TaskStore {
         writesUntilMs: Number(task['writes_until']),
         run: toRun(task),
         marker: toMarker(task),
+        scope: JSON.parse(text(task, 'scope')) as TaskScope,
         databases: this.#all('SELECT * FROM made_database WHERE task_id = ?').map((row) => text(row, 'name')),
         droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
@@ -95,8 +101,9 @@ export class SqliteTaskStore implements TaskStore {
     this.#transaction('begin the task', () => {
       const { source } = state;
       this.#run(
-        'INSERT INTO task (task_id, epoch, etcd_cluster_id, root_path, wal_kind, wal_identity) VALUES (?, ?, ?, ?, ?, ?)',
-        [epoch, source.etcdClusterId, source.rootPath, source.walKind, source.walIdentity],
+        `INSERT INTO task (task_id, epoch, etcd_cluster_id, root_path, wal_kind, wal_identity, scope)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        [epoch, source.etcdClusterId, source.rootPath, source.walKind, source.walIdentity, JSON.stringify(state.scope)],
       );
       for (const channel of state.channels) this.#insertChannel(channel);
       for (const collection of state.collections) this.#insertCollection(collection);
@@ -128,6 +135,28 @@ export class SqliteTaskStore implements TaskStore {
 
   addShard(shard: StoredShard): void {
     this.#write('add a shard', () => this.#insertShard(shard));
+  }
+
+  applySelection({ selection, removed, added, shards }: SelectionChange): void {
+    this.#write('change the selection', () => {
+      const [task] = this.#all('SELECT scope FROM task WHERE task_id = ?');
+      const scope = task === undefined ? {} : (JSON.parse(text(task, 'scope')) as TaskScope);
+      this.#database
+        .prepare('UPDATE task SET scope = ? WHERE task_id = ?')
+        .run(JSON.stringify({ ...scope, selection }), this.#taskId);
+      for (const id of removed) {
+        for (const table of ['shard', ...COLLECTION_TABLES, 'collection']) {
+          this.#run(`DELETE FROM ${table} WHERE task_id = ? AND collection_id = ?`, [id.toString()]);
+        }
+      }
+      for (const id of removed) {
+        this.#run('DELETE FROM quarantined WHERE task_id = ? AND collection_id = ? AND decision IS NULL', [
+          id.toString(),
+        ]);
+      }
+      for (const collection of added) this.#insertCollection(collection);
+      for (const shard of shards) this.#insertShard(shard);
+    });
   }
 
   updateCollection(id: CollectionId, change: Parameters<TaskStore['updateCollection']>[1]): void {

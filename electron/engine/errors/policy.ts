@@ -64,6 +64,10 @@ export const ERROR_POLICY: Readonly<Record<ErrorCode, ErrorPolicy>> = {
   // Where it began anew by itself, the two would take the task from each other in turn.
   leaseLost: refused('operator', 'Resume it here only when it no longer runs elsewhere.'),
   targetInUse: refused('operator', 'Stop the other one, or take the target over if it is no longer needed.'),
+  replicationLoop: refused(
+    'operator',
+    'Leave the collection out here, or end the replication that brings it to the source; then resume.',
+  ),
   invalidConfig: refused('operator', 'Correct the named setting.'),
   prerequisiteMissing: refused('operator', 'Install what is missing with the command in the message.'),
   downloadFailed: refused('operator', 'Check the network, or give the file by hand.'),
@@ -95,6 +99,7 @@ const HELD: ReadonlySet<string> = new Set<ErrorCode>([
   'sourceGone',
   'targetChanged',
   'targetInUse',
+  'replicationLoop',
   'leaseLost',
   'storeOutdated',
   'positionLost',

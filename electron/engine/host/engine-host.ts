@@ -5,6 +5,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import type { Selection } from '../../../shared/model/selection.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
 import { isRetriedAutomatically } from '../errors/policy.ts';
@@ -156,6 +157,18 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     if (!this.isRunning) return;
     await this.order('setCopyBudget', { budget }).catch((error: unknown) => {
       // It ended before it answered; the one that follows begins with the budget.
+      if (!(error instanceof ReplicationError && error.code === 'notReady')) throw error;
+    });
+  }
+
+  /** Holds for this thread, if there is one, and for each that follows it. */
+  async select(selection: Selection): Promise<void> {
+    const { spec, ...rest } = this.#input;
+    const { include, exclude, later } = selection;
+    this.#input = { ...rest, spec: { ...spec, selection: { include: [...include], exclude: [...exclude], later } } };
+    if (!this.isRunning) return;
+    await this.order('select', { selection }).catch((error: unknown) => {
+      // It ended before it answered; the one that follows begins with the selection.
       if (!(error instanceof ReplicationError && error.code === 'notReady')) throw error;
     });
   }

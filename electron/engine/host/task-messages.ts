@@ -4,6 +4,8 @@ import { sourceConnectionSchema, targetConnectionSchema } from '../../../shared/
 import { copyBudgetSchema, type CopyBudget } from '../../../shared/model/copy-budget.ts';
 import { gapPolicySchema } from '../../../shared/model/gap-policy.ts';
 import type { RecordSummary } from '../../../shared/model/record-summary.ts';
+import { nameMappingSchema } from '../../../shared/model/name-mapping.ts';
+import { selectionSchema, type Selection } from '../../../shared/model/selection.ts';
 import { startPointSchema } from '../../../shared/model/start-point.ts';
 import type { ErrorData } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
@@ -18,6 +20,10 @@ export const taskSpecSchema = z.strictObject({
   target: targetConnectionSchema,
   /** Absent: a copy where the source's rows can be read, otherwise from the creation of its collections. */
   start: startPointSchema.optional(),
+  /** What is replicated; absent: everything. */
+  selection: selectionSchema.optional(),
+  /** Other names on the target; absent: the source's. For good. */
+  mapping: nameMappingSchema.optional(),
   onGap: gapPolicySchema.default('hold'),
   copyBudget: copyBudgetSchema.default({}),
   readBudgetBytes: z.number().int().positive().default(READ_BUDGET_BYTES_DEFAULT),
@@ -39,6 +45,7 @@ export interface TaskOrders {
   retry(input: { readonly collectionId: string }): void;
   recopy(input: { readonly collectionIds: readonly string[] }): void;
   setCopyBudget(input: { readonly budget: CopyBudget }): void;
+  select(input: { readonly selection: Selection }): void;
   quarantinedRecord(input: { readonly recordId: string; readonly bytesMax: number }): QuarantinedContent;
   skip(input: { readonly recordId: string; readonly reason: string }): void;
 }

@@ -6,6 +6,7 @@ import { asTimeTick } from '../../../shared/time/time-tick.ts';
 import { parseCollectionSchema } from '../codec/collection-schema.ts';
 import { withoutGeneratedKeys } from '../codec/schema-rewrite.ts';
 import { silentLogger, type Logger } from '../runtime/logger.ts';
+import { CHAIN_PROPERTY, isOwnProperty } from '../../../shared/model/origin-chain.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { deleteExpressions } from './delete-expression.ts';
 import { encodeRowsRequest } from './insert-request.ts';
@@ -30,6 +31,7 @@ import { TARGET_TIMEOUTS, type TargetTimeouts } from './timeouts.ts';
 
 /** Property of every collection that Lifeline makes. Milvus keeps and returns properties that it does not know (seen with 2.3.5). */
 export const ORIGIN_PROPERTY = 'lifeline.origin';
+const OWNER_PROPERTY = 'lifeline.owner';
 
 /** A source that is a replica of something else marks its collections with this; a copy that had it would refuse writes. */
 const REPLICATE_ID_PROPERTY = 'replicate.id';
@@ -196,7 +198,8 @@ class MilvusTarget implements Target {
       );
     }
     await this.#assertHolds(spec, signal);
-    const schema = withoutGeneratedKeys(spec.schema);
+    // The server wants the schema to bear the collection's name (seen with 2.3.5).
+    const schema = withoutGeneratedKeys(spec.schema, collection);
     if (!(schema instanceof Uint8Array)) {
       throw new ReplicationError(
         'malformedMessage',
@@ -211,8 +214,10 @@ class MilvusTarget implements Target {
       shardsNum: spec.shardCount,
       consistencyLevel: spec.consistencyLevel,
       properties: [
-        ...spec.properties.filter(({ key }) => key !== REPLICATE_ID_PROPERTY && key !== ORIGIN_PROPERTY),
+        ...spec.properties.filter(({ key }) => key !== REPLICATE_ID_PROPERTY && !isOwnProperty(key)),
         { key: ORIGIN_PROPERTY, value: spec.origin },
+        ...(spec.owner === undefined ? [] : [{ key: OWNER_PROPERTY, value: spec.owner }]),
+        ...(spec.chain === undefined ? [] : [{ key: CHAIN_PROPERTY, value: spec.chain }]),
       ],
       numPartitions: spec.partitionKeyCount,
     };
@@ -258,6 +263,7 @@ class MilvusTarget implements Target {
       return {
         ...identityOf(described),
         origin: described.properties.find(({ key }) => key === ORIGIN_PROPERTY)?.value,
+        owner: described.properties.find(({ key }) => key === OWNER_PROPERTY)?.value,
         partitions: partitionNames,
         isLoaded: state === LOAD_STATE_LOADED,
       };

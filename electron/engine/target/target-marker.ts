@@ -42,9 +42,10 @@ export class TargetMarker {
   readonly address: CollectionAddress;
   readonly #target: Target;
 
-  constructor(target: Target, source: SourceIdentity) {
+  /** @param scope Of a task that shares source and target with others; empty: the one of the source. */
+  constructor(target: Target, source: SourceIdentity, scope = '') {
     this.#target = target;
-    this.address = { database: MARKER_DATABASE, collection: markerName(digestOf(source)) };
+    this.address = { database: MARKER_DATABASE, collection: markerName(digestOf(source, scope)) };
   }
 
   /** `undefined`: there is none. */
@@ -113,8 +114,9 @@ export const markerGone = ({ collection }: CollectionAddress, cause?: unknown): 
   );
 
 /** By source: tasks of different sources may share a target. */
-function digestOf({ etcdClusterId, rootPath, walKind, walIdentity }: SourceIdentity): string {
-  const text = JSON.stringify([etcdClusterId, rootPath, walKind, walIdentity]);
+function digestOf({ etcdClusterId, rootPath, walKind, walIdentity }: SourceIdentity, scope: string): string {
+  const identity = [etcdClusterId, rootPath, walKind, walIdentity];
+  const text = JSON.stringify(scope === '' ? identity : [...identity, scope]);
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 

@@ -19,7 +19,7 @@ export interface KeysDelete extends CollectionAddress {
 }
 
 export interface CollectionSpec extends CollectionAddress {
-  /** Serialized `schema.CollectionSchema` of the source. Generated keys are switched off on the way. */
+  /** Serialized `schema.CollectionSchema` of the source, whatever name it bears. Generated keys are switched off on the way. */
   readonly schema: Uint8Array;
   readonly shardCount: number;
   readonly consistencyLevel: number;
@@ -28,6 +28,10 @@ export interface CollectionSpec extends CollectionAddress {
   readonly partitionKeyCount: number;
   /** Whose copy this is: written into the target's collection so that a later start knows its own. */
   readonly origin: string;
+  /** Which task made it; absent of what is no task's. */
+  readonly owner?: string;
+  /** Through which clusters its rows have come, as text (`shared/model/origin-chain.ts`). */
+  readonly chain?: string;
 }
 
 /** Which collection it is: a later one of the same name has another id, and was made later. */
@@ -48,6 +52,8 @@ export interface CollectionProperties extends CollectionIdentity {
 export interface TargetCollection extends CollectionIdentity {
   /** `undefined`: Lifeline did not make it. */
   readonly origin: string | undefined;
+  /** `undefined`: no task made it, or one of an earlier version. */
+  readonly owner?: string | undefined;
   readonly partitions: readonly string[];
   readonly isLoaded: boolean;
 }
@@ -73,9 +79,10 @@ export interface Target {
   createDatabase(name: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
   /** Succeeds when it does not exist. */
   dropDatabase(name: string, signal: AbortSignal): Promise<void>;
+  /** Databases are called by the target's own names, whatever the mapping. */
   listDatabases(signal: AbortSignal): Promise<readonly string[]>;
   listCollections(database: string, signal: AbortSignal): Promise<readonly string[]>;
-  /** All of a database, in one call; none where there is no such database. */
+  /** By the target's own names, whatever the mapping. All of a database, in one call; none where there is no such database. */
   collectionIdentities(database: string, signal: AbortSignal): Promise<readonly NamedIdentity[]>;
   readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined>;
   /** Sets those that are named; the others stay. @throws notFound; unsupported by some servers. */

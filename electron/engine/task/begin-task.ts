@@ -11,6 +11,7 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   FirstState,
   SourceIdentity,
+  TaskScope,
   StoredChannel,
   StoredCollection,
   StoredShard,
@@ -18,10 +19,13 @@ import type {
 import { TIME_TICK_ZERO, timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, parseCollectionSchema } from '../codec/collection-schema.ts';
 import { decodeRecord } from '../codec/decode.ts';
+import { isSameMapping, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
+import { EVERYTHING } from '../../../shared/model/selection.ts';
 import { StartPositions } from './start-positions.ts';
+import { TaskSelection } from './task-selection.ts';
 
 export async function readSourceIdentity(
   catalog: Catalog,
@@ -55,6 +59,7 @@ export async function firstState(
   wal: Wal,
   source: SourceIdentity,
   start: StartPoint,
+  scope: TaskScope = {},
 ): Promise<FirstState> {
   const dataChannels = await wal.listDataChannels();
   const channels: StoredChannel[] = await Promise.all(
@@ -75,10 +80,13 @@ export async function firstState(
 
   const collections: StoredCollection[] = [];
   const shards: StoredShard[] = [];
-  const found = (await catalog.snapshot()).collections;
+  const selection = new TaskSelection(scope.selection ?? EVERYTHING);
+  const all = (await catalog.snapshot()).collections;
+  const found = all.filter((collection) => selection.has(collection));
   positions?.assertComplete(
     found,
     channels.map(({ channel }) => channel),
+    all,
   );
   for (const collection of found) {
     assertInLog(collection, incarnations);
@@ -96,7 +104,18 @@ export async function firstState(
       shards.push(...(await shardsFrom(collection, wal, start)));
     }
   }
-  return { source, channels, collections, shards };
+  return { source, channels, collections, shards, scope };
+}
+
+/** @throws invalidConfig: what the copies are called is for good. */
+export function assertSameNames(stored: TaskScope, mapping: NameMapping): void {
+  if (isSameMapping(stored.mapping ?? SAME_NAMES, mapping)) return;
+  throw new ReplicationError(
+    'invalidConfig',
+    'config',
+    'The mapping of names is another one than that with which the task was begun. Its copies would be looked for under other names: put the mapping back, or begin a new task.',
+    { context: { field: 'mapping' } },
+  );
 }
 
 /** A log may be empty while the catalogue is (Kafka makes topics as they are used), but not lack what the catalogue names. */

@@ -19,6 +19,8 @@ export interface CatalogReadingsContext {
   addNewChannels(): Promise<void>;
   /** @throws RestartNeeded where it must be read from a place that has been passed. */
   assertNotMissed(collection: CatalogCollection): void;
+  /** All that the catalogue holds now. */
+  read(collections: readonly CatalogCollection[]): void;
   /** Works on its own from now on; a failure is the task's. */
   guard(work: Promise<unknown>): void;
 }
@@ -57,6 +59,7 @@ export class CatalogReadings {
       return catalog.snapshot();
     };
     const { collections } = await retrying(read, signal, observer);
+    this.#context.read(collections);
     const partitions = collections.map(async (collection) => {
       this.#context.assertNotMissed(collection);
       await registry.get(collection.id)?.addPartitions(collection.partitions);

@@ -44,6 +44,7 @@ export async function catchUp({ context, lane, signal, main, followed }: CatchUp
       collectionBorn: () => Promise.resolve(),
       channelConfirmed: () => undefined,
       messageRead: () => undefined,
+      rowsPassed: () => undefined,
       taken: changeOver,
     },
     { channel: main.channel, checkpoint: confirmed },

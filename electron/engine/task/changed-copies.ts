@@ -8,7 +8,10 @@ import type { CollectionIdentity, NamedIdentity, Target } from '../target/target
 /** A copy as it was made. */
 export interface WatchedCopy {
   readonly id: CollectionId;
+  /** On the target. */
   readonly address: CollectionAddress;
+  /** On the source, where it has another name there. */
+  readonly source?: CollectionAddress | undefined;
   readonly targetId: bigint;
   /** `undefined`: made by an earlier version, which did not note it. */
   readonly targetCreateTick: TimeTick | undefined;
@@ -61,12 +64,16 @@ const whatHappened = (there: NamedIdentity | undefined, renamed: NamedIdentity |
       ? 'was replaced by another collection on the target'
       : 'was dropped from the target';
 
-export function copyChanged({ address, id }: Pick<WatchedCopy, 'address' | 'id'>, what: string): ReplicationError {
-  const { database, collection } = address;
+export function copyChanged(
+  { address, source = address, id }: Pick<WatchedCopy, 'address' | 'source' | 'id'>,
+  what: string,
+): ReplicationError {
+  const { database, collection } = source;
+  const there = source === address ? '' : ` (there ${address.database}.${address.collection})`;
   return new ReplicationError(
     'targetChanged',
     'target',
-    `The copy of ${database}.${collection} ${what} behind Lifeline's back. Nothing more is written there; copy the collection again.`,
+    `The copy of ${database}.${collection}${there} ${what} behind Lifeline's back. Nothing more is written there; copy the collection again.`,
     { context: { database, collection, collectionId: id.toString() } },
   );
 }

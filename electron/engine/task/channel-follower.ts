@@ -2,7 +2,7 @@
  * Reads one physical channel: asks the budget, reads, decodes, hands every message to the shards that it is for, and at
  * every tick passes each shard's batch on to its lane. Only the loop; order is the assembler's, effects are the lanes'.
  */
-import type { PChannel, VChannel } from '../../../shared/model/ids.ts';
+import { asVChannel, type PChannel, type VChannel } from '../../../shared/model/ids.ts';
 import {
   asOrdinal,
   firstOrdinal,
@@ -15,6 +15,7 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredChannel } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import { decodeRecord } from '../codec/decode.ts';
+import { shardOfRows } from '../codec/passing-rows.ts';
 import type { CreateCollectionRecord, WalRecord } from '../codec/records.ts';
 import type { BudgetMember, ReadBudget } from '../runtime/read-budget.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
@@ -38,6 +39,8 @@ export interface FollowerContext {
   channelConfirmed(channel: PChannel, resume: ResumePoint, tick: TimeTick): void;
   /** A message was read: for counters and for reporting unknown types. */
   messageRead(record: WalRecord, bytes: number): void;
+  /** Rows of a shard that is not followed here were passed over. */
+  rowsPassed(bytes: number): void;
   release(entry: LogEntry): void;
   /** After each message. */
   taken?(follower: ChannelFollower): void;
@@ -197,6 +200,12 @@ export class ChannelFollower implements BudgetMember {
   }
 
   async #take(message: WalMessage, outlineOnly: boolean): Promise<void> {
+    const passing = shardOfRows(message.payload);
+    if (passing !== undefined && !this.#lanes.has(asVChannel(passing))) {
+      this.#context.rowsPassed(message.payload.length);
+      this.#hasRead(message);
+      return;
+    }
     const record = decodeRecord(message.payload);
     if (record.kind === 'malformed') throw this.#malformed(message, record.what, record.offset);
     this.#context.messageRead(record, message.payload.length);
@@ -204,8 +213,7 @@ export class ChannelFollower implements BudgetMember {
       await this.#context.collectionBorn(record, this, message.ordinal);
     }
     // In one go with its handing on: a shard that joins in between would miss the message.
-    this.#lastOrdinal = message.ordinal;
-    this.#start = { kind: 'after', ordinal: message.ordinal, incarnation: this.#start.incarnation };
+    this.#hasRead(message);
     switch (record.kind) {
       case 'timeTick':
         this.#tick(message.ordinal, record.beginTick);
@@ -217,6 +225,11 @@ export class ChannelFollower implements BudgetMember {
         break;
     }
     this.#handOn(record, message, outlineOnly);
+  }
+
+  #hasRead({ ordinal }: WalMessage): void {
+    this.#lastOrdinal = ordinal;
+    this.#start = { kind: 'after', ordinal, incarnation: this.#start.incarnation };
   }
 
   #handOn(record: WalRecord, message: WalMessage, outlineOnly: boolean): void {

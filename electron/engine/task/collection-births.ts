@@ -14,6 +14,7 @@ import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { LogReaders } from './log-readers.ts';
 import { RestartNeeded } from './restart-needed.ts';
+import type { TaskSelection } from './task-selection.ts';
 
 export interface CollectionBirthsContext {
   readonly store: Pick<TaskStore, 'addCollection' | 'addShard'>;
@@ -25,6 +26,7 @@ export interface CollectionBirthsContext {
   /** Its shards are added by whoever reads their messages. */
   readonly readers: Pick<LogReaders, 'get' | 'isFollowed' | 'claim' | 'follow'>;
   isDropped(id: CollectionId): boolean;
+  readonly selection: Pick<TaskSelection, 'takesLater' | 'takesUp'>;
   addReplica(stored: StoredCollection): CollectionReplica;
   addNewChannels(): Promise<void>;
 }
@@ -65,12 +67,14 @@ export class CollectionBirths {
   }
 
   async #register(record: CreateCollectionRecord, follower: ChannelFollower): Promise<CollectionReplica | undefined> {
-    const { store, registry, registrar, signal, observer } = this.#context;
+    const { store, registry, registrar, signal, observer, selection } = this.#context;
+    // Which one it is stands in the catalogue; where none is taken up it need not be asked.
+    if (!selection.takesLater) return undefined;
     const found = await retrying(() => registrar.find(record, follower.channel, signal), signal, observer);
     // Another shard's message may have been first, while this one asked.
     let replica = registry.get(record.collectionId);
     if (replica === undefined) {
-      if (found === undefined) return undefined;
+      if (found === undefined || !selection.takesUp(found)) return undefined;
       const stored = toStoredCollection(found);
       store.addCollection(stored);
       replica = this.#context.addReplica(stored);
@@ -88,7 +92,8 @@ export class CollectionBirths {
     const known = registry.get(collection.id);
     const isElsewhere =
       known !== undefined && (known.hasFailed || known.isEnding || known.isBeingCopied || known.copy === 'copied');
-    if (this.#context.isDropped(collection.id) || isElsewhere) return;
+    const isLeftOut = known === undefined && !this.#context.selection.takesUp(collection);
+    if (this.#context.isDropped(collection.id) || isElsewhere || isLeftOut) return;
     const missed = shardsFromCreation(collection, wal, (channel) => readers.get(channel)?.incarnation).filter(
       ({ vchannel, channel, checkpoint }) =>
         !readers.isFollowed(vchannel) && (readers.get(channel)?.hasRead(checkpoint.resume.ordinal) ?? false),

@@ -59,6 +59,11 @@ export class CollectionRegistry {
     );
   }
 
+  /** By the target's name of it. */
+  inTargetDatabase(database: string): CollectionReplica[] {
+    return [...this.#byId.values()].filter((replica) => replica.targetAddress.database === database);
+  }
+
   inDatabase(database: string): CollectionReplica[] {
     return [...this.#byId.values()].filter((replica) => replica.address.database === database);
   }

@@ -29,6 +29,7 @@ import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { WatchedCopy } from './changed-copies.ts';
 import { CollectionOperations, type OperationPlace } from './collection-operations.ts';
 import { CollectionWriter, type OnTarget } from './collection-writer.ts';
+import type { CopyLoops } from './copy-loops.ts';
 import { checkDoubtful } from './doubt-check.ts';
 import type { DoubtfulKeys } from './doubtful-keys.ts';
 import { EntryApplier } from './entry-applier.ts';
@@ -61,6 +62,10 @@ export interface ReplicaContext {
   tracked<T>(call: Promise<T>): Promise<T>;
   /** Written into the target's collection: whose copy it is. */
   originOf(id: CollectionId): string;
+  /** Which task has made it. */
+  readonly owner: string | undefined;
+  targetOf(address: CollectionAddress): CollectionAddress;
+  readonly loops: Pick<CopyLoops, 'assertNone' | 'chainOf'>;
   /** Collections that bore this name before and must be gone first. */
   predecessorsOf(replica: CollectionReplica): readonly CollectionReplica[];
   /** One at a time per database: making and removing the database and what is in it. */
@@ -103,6 +108,8 @@ const WAITS_FOR: Readonly<Record<ShardLane['activity'], ShardStatus['waitsFor']>
 export class CollectionReplica implements LaneOwner {
   readonly id: CollectionId;
   readonly address: CollectionAddress;
+  /** Where its copy stands. */
+  readonly targetAddress: CollectionAddress;
   readonly createTick: TimeTick;
   readonly vchannels: readonly VChannel[];
   readonly schema: CollectionSchema;
@@ -121,6 +128,7 @@ export class CollectionReplica implements LaneOwner {
   #trouble: Trouble | undefined;
   #hasFailed = false;
   #isDetached = false;
+  #hasLeft = false;
   #successor: CollectionReplica | undefined;
   #stoppedBy: CollectionId | undefined;
   /** Calls of its own that are under way. */
@@ -142,6 +150,7 @@ export class CollectionReplica implements LaneOwner {
     this.#context = context;
     this.id = stored.id;
     this.address = { database: stored.database, collection: stored.name };
+    this.targetAddress = context.targetOf(this.address);
     this.createTick = stored.createTick;
     this.vchannels = stored.vchannels;
     this.schema = schema;
@@ -244,7 +253,8 @@ export class CollectionReplica implements LaneOwner {
   watchedCopy(): WatchedCopy | undefined {
     const { targetId, targetCreateTick, phase } = this.#targetCopy;
     if (phase !== 'created' || targetId === undefined || this.hasFailed) return undefined;
-    return { id: this.id, address: this.address, targetId, targetCreateTick };
+    const source = this.#targetStatus().target === undefined ? {} : { source: this.address };
+    return { id: this.id, address: this.targetAddress, ...source, targetId, targetCreateTick };
   }
 
   get writer(): CollectionWriter {
@@ -304,7 +314,7 @@ export class CollectionReplica implements LaneOwner {
 
   /** Resolves when the copy has been dropped for good. Rejects when the collection has failed, so that it never will be. */
   async whenDropped(signal: AbortSignal): Promise<void> {
-    const isSettled = () => this.isDropped || this.#hasFailed || this.#successor !== undefined;
+    const isSettled = () => this.isDropped || this.#hasFailed || this.#hasLeft || this.#successor !== undefined;
     await this.#conditions.until(isSettled, signal);
     if (this.#successor !== undefined) await this.#successor.whenDropped(signal);
     else if (this.#hasFailed) throw this.#inTheWay();
@@ -329,6 +339,12 @@ export class CollectionReplica implements LaneOwner {
   /** Resolves when no call of its own is under way. After it has stopped. */
   async whenQuiet(): Promise<void> {
     while (this.#calls.size > 0) await Promise.allSettled(this.#calls);
+  }
+
+  /** The task no longer replicates it, and never drops its copy. After it was detached. */
+  left(): void {
+    this.#hasLeft = true;
+    this.#conditions.changed();
   }
 
   /** Whoever waits for this one waits for the other. */
@@ -422,6 +438,7 @@ export class CollectionReplica implements LaneOwner {
       database: this.address.database,
       name: this.address.collection,
       state: this.#state(),
+      ...this.#targetStatus(),
       ...(awaited === undefined ? {} : { detail: `waits for ${awaited.length} of ${this.vchannels.length} shards` }),
       ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
       ...(this.copyStatus === undefined ? {} : { copy: this.copyStatus }),
@@ -430,6 +447,12 @@ export class CollectionReplica implements LaneOwner {
       shards,
       shardCount: this.vchannels.length,
     };
+  }
+
+  #targetStatus(): Pick<CollectionStatus, 'target'> {
+    const { database, collection } = this.targetAddress;
+    const isSame = database === this.address.database && collection === this.address.collection;
+    return isSame ? {} : { target: { database, name: collection } };
   }
 
   #shardStatus(vchannel: VChannel): ShardStatus {

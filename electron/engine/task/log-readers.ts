@@ -30,6 +30,7 @@ const FAR_BEHIND_MESSAGES = 4_096n;
 
 export interface LogReadersContext extends Pick<FollowerContext, 'registry' | 'collectionBorn' | 'channelConfirmed'> {
   messageRead(record: WalRecord, bytes: number, channel: PChannel): void;
+  rowsPassed(bytes: number, channel: PChannel): void;
   readonly wal: Wal;
   readonly store: Pick<TaskStore, 'addChannel'>;
   readonly budget: ReadBudget;
@@ -243,6 +244,7 @@ export class LogReaders {
       ...this.#context,
       observer: this.#context.observer(channel),
       messageRead: (record, bytes) => this.#context.messageRead(record, bytes, channel),
+      rowsPassed: (bytes) => this.#context.rowsPassed(bytes, channel),
       release: (entry) => this.release(entry),
     };
   }

@@ -5,9 +5,12 @@ import type { MarkerReading } from '../target/target-marker.ts';
 import type { WatchedCopy } from './changed-copies.ts';
 
 /** The error of a collection whose copy is in doubt. */
-export function doubtError(doubt: CopyDoubt, { address, id }: Pick<WatchedCopy, 'address' | 'id'>): ReplicationError {
+export function doubtError(
+  doubt: CopyDoubt,
+  { source, address, id }: Pick<WatchedCopy, 'address' | 'source' | 'id'>,
+): ReplicationError {
   const side = doubt.code === 'storeOutdated' ? 'store' : 'target';
-  const { database, collection } = address;
+  const { database, collection } = source ?? address;
   return new ReplicationError(doubt.code, side, `${doubt.message} Copy ${database}.${collection} again.`, {
     context: { database, collection, collectionId: id.toString() },
   });

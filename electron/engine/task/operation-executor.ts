@@ -9,6 +9,7 @@ import { Conditions, SerialLane } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
+import type { TaskSelection } from './task-selection.ts';
 
 type RunOperation = (replica: CollectionReplica, signal: AbortSignal) => Promise<void>;
 
@@ -22,8 +23,11 @@ export interface OperationExecutorContext {
   databaseLane(database: string): SerialLane;
   /** Makes it where it is missing. */
   ensureDatabase(database: string): Promise<void>;
-  /** Drops it where this task has made it. @returns whether it has. */
-  dropOwnDatabase(database: string): Promise<boolean>;
+  /** Drops it where this task has made it and nothing is in it. */
+  dropOwnDatabase(database: string): Promise<'dropped' | 'kept' | 'notOwn'>;
+  /** What the source's database is called on the target. */
+  targetDatabaseOf(database: string): string;
+  readonly selection: Pick<TaskSelection, 'takesUp' | 'hasDatabase'>;
   /** Seen, and deliberately not applied. */
   skipped(record: OperationRecord, reason: string): void;
 }
@@ -86,7 +90,8 @@ export class OperationExecutor {
   async #onCollections(record: OperationRecord, ordinal: MessageOrdinal, run: RunOperation, park: Park): Promise<void> {
     const replicas = record.collectionNames.flatMap((name) => {
       const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
-      if (replica === undefined)
+      // Of what the task does not replicate nothing is said.
+      if (replica === undefined && this.#context.selection.takesUp({ database: record.database, name }))
         this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
       return replica === undefined ? [] : [replica];
     });
@@ -152,24 +157,32 @@ export class OperationExecutor {
   }
 
   async #createDatabase(record: OperationRecord): Promise<void> {
-    const { database } = record;
-    await this.#context.databaseLane(database).run(() => this.#context.ensureDatabase(database));
+    const context = this.#context;
+    // One of which only single collections are replicated is made with the first of them.
+    if (!context.selection.hasDatabase(record.database)) return;
+    const database = context.targetDatabaseOf(record.database);
+    await context.databaseLane(database).run(() => context.ensureDatabase(database));
   }
 
   async #dropDatabase(record: OperationRecord): Promise<void> {
-    const { registry, signal } = this.#context;
+    const { registry, signal, selection } = this.#context;
     const { database } = record;
+    const name = this.#context.targetDatabaseOf(database);
+    const isOurs = selection.hasDatabase(database);
     const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
     const earlier = registry.inDatabase(database).filter(before(record.endTick));
     await Promise.all(earlier.map((replica) => replica.whenDropped(signal)));
-    await this.#context.databaseLane(database).run(async () => {
+    await this.#context.databaseLane(name).run(async () => {
       // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
-      if (registry.inDatabase(database).length > 0) {
-        this.#context.skipped(record, `a later database ${database} is in use`);
+      if (registry.inTargetDatabase(name).length > 0) {
+        this.#context.skipped(record, `a later database ${name} is in use`);
         return;
       }
-      if (!(await this.#context.dropOwnDatabase(database))) {
-        this.#context.skipped(record, `the target's database ${database} was not made by this task`);
+      const dropped = await this.#context.dropOwnDatabase(name);
+      if (dropped === 'notOwn' && isOurs) {
+        this.#context.skipped(record, `the target's database ${name} was not made by this task`);
+      } else if (dropped === 'kept') {
+        this.#context.skipped(record, `the target's database ${name} still holds collections`);
       }
     });
   }

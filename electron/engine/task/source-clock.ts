@@ -42,10 +42,20 @@ export class SourceClock {
 
   /** By the reader of the channel itself; one that reads older messages for a single shard says nothing of the source. */
   messageRead(channel: PChannel, { kind, endTick }: Pick<WalRecord, 'kind' | 'endTick'>): void {
+    if (kind !== 'timeTick') {
+      this.changed(channel);
+      return;
+    }
     const now = this.#clock.now();
     this.#lastSignMs.set(channel, now);
-    if (kind === 'timeTick') this.#tickRead(endTick, now);
-    else this.#lastChangeMs = now;
+    this.#tickRead(endTick, now);
+  }
+
+  /** A message that is no tick. */
+  changed(channel: PChannel): void {
+    const now = this.#clock.now();
+    this.#lastSignMs.set(channel, now);
+    this.#lastChangeMs = now;
   }
 
   #tickRead(tick: TimeTick, now: number): void {

@@ -29,8 +29,13 @@ export class StartPositions {
   }
 
   /** That every position is for a channel that there is, and that every shard has one. */
-  assertComplete(collections: readonly CatalogCollection[], channels: readonly PChannel[]): void {
-    const shards = collections.flatMap(({ startPositions }) => startPositions);
+  /** @param all Positions of what is not selected are no mistake. */
+  assertComplete(
+    collections: readonly CatalogCollection[],
+    channels: readonly PChannel[],
+    all: readonly CatalogCollection[] = collections,
+  ): void {
+    const shards = all.flatMap(({ startPositions }) => startPositions);
     const known = new Set<string>([...channels, ...shards.flatMap(({ vchannel, pchannel }) => [vchannel, pchannel])]);
     const unknown = Object.keys(this.#given).find((name) => !known.has(name));
     if (unknown !== undefined) {

@@ -31,7 +31,14 @@ const NOTICES_MAX = 50;
 /** The rest of a snapshot, known elsewhere. Lags of the collections and their shards are filled in here. */
 export interface StatusInput extends Pick<
   TaskStatus,
-  'taskId' | 'collections' | 'operationsPending' | 'budgetUsedBytes' | 'budgetPeakBytes' | 'headroom' | 'gaps'
+  | 'taskId'
+  | 'collections'
+  | 'operationsPending'
+  | 'budgetUsedBytes'
+  | 'budgetPeakBytes'
+  | 'headroom'
+  | 'gaps'
+  | 'leftOut'
 > {
   /** The channels that are being read. */
   readonly channels?: readonly ChannelReading[];
@@ -130,6 +137,13 @@ export class StatusBoard {
     const count = this.#unknown[record.messageType] ?? 0;
     this.#unknown[record.messageType] = count + 1;
     return count === 0;
+  }
+
+  /** Rows that nobody follows: the source has changed, whatever is made of it. */
+  rowsPassed(bytes: number, channel: PChannel): void {
+    this.#messagesRead += 1;
+    this.#bytesRead += bytes;
+    this.#source.changed(channel);
   }
 
   skipped(operation: OperationName): void {

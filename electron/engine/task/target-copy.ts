@@ -13,8 +13,9 @@ import type { DropPartitionRecord } from '../codec/records.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
-import type { Target } from '../target/target.ts';
+import type { Target, TargetCollection } from '../target/target.ts';
 import type { OnTarget } from './collection-writer.ts';
+import type { CopyLoops } from './copy-loops.ts';
 import type { OpenDefinitions } from './open-definitions.ts';
 
 export interface TargetCopyContext {
@@ -24,6 +25,11 @@ export interface TargetCopyContext {
   readonly openDefinitions: Pick<OpenDefinitions, 'mayBeOpen'>;
   /** Written into the target's collection: whose copy it is. */
   originOf(id: CollectionId): string;
+  /** Which task has made it. */
+  readonly owner: string | undefined;
+  /** Where it stands on the target. */
+  targetOf(address: CollectionAddress): CollectionAddress;
+  readonly loops: Pick<CopyLoops, 'assertNone' | 'chainOf'>;
   /** One at a time per database: making and removing the database and what is in it. */
   databaseLane(database: string): SerialLane;
   /** Makes it where it is missing. */
@@ -41,6 +47,7 @@ export class TargetCopy {
   readonly #context: TargetCopyContext;
   readonly #stored: StoredCollection;
   readonly #address: CollectionAddress;
+  readonly #targetAddress: CollectionAddress;
   readonly #schema: CollectionSchema;
   readonly #droppedPartitions: Set<PartitionId>;
   readonly #knownPartitions = new Set<string>();
@@ -63,6 +70,7 @@ export class TargetCopy {
     this.#context = context;
     this.#stored = stored;
     this.#address = { database: stored.database, collection: stored.name };
+    this.#targetAddress = context.targetOf(this.#address);
     this.#schema = schema;
     this.#phase = stored.phase;
     this.#targetId = stored.targetId;
@@ -208,7 +216,7 @@ export class TargetCopy {
 
   async #finishDrop(): Promise<void> {
     const { target, onTarget } = this.#context;
-    await this.#context.databaseLane(this.#address.database).run(async () => {
+    await this.#context.databaseLane(this.#targetAddress.database).run(async () => {
       const found = await onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
       // By identity: a later collection of the same name is not ours to drop.
       if (found !== undefined && found.id === this.#targetId) {
@@ -234,8 +242,9 @@ export class TargetCopy {
   async #makeReady(): Promise<void> {
     const { target, store, onTarget } = this.#context;
     const { database, collection } = this.#address;
+    await this.#context.loops.assertNone(this.#stored);
     const describe = () => onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
-    await this.#context.databaseLane(database).run(async () => {
+    await this.#context.databaseLane(this.#targetAddress.database).run(async () => {
       const found = await describe();
       if (this.#phase === 'created') {
         if (found === undefined || found.id !== this.#targetId) throw this.#targetChanged(found === undefined);
@@ -243,10 +252,10 @@ export class TargetCopy {
         return;
       }
       const origin = this.#context.originOf(this.#stored.id);
-      if (found !== undefined && !(this.#phase === 'creating' && found.origin === origin)) throw this.#nameTaken();
+      if (found !== undefined && !(this.#phase === 'creating' && this.#isOwn(found))) throw this.#nameTaken(found);
       if (found === undefined) {
         this.#setPhase('creating');
-        await this.#context.ensureDatabase(database);
+        await this.#context.ensureDatabase(this.#targetAddress.database);
         await onTarget('createCollection', (signal) => this.#create(origin, signal));
       }
       const made = found ?? (await describe());
@@ -267,7 +276,10 @@ export class TargetCopy {
 
   async #create(origin: string, signal: AbortSignal): Promise<void> {
     const { schema, shardCount, consistencyLevel, properties, partitionKeyCount } = this.#stored;
-    const shape = { schema, shardCount, consistencyLevel, properties, partitionKeyCount, origin };
+    const { owner, loops } = this.#context;
+    const chain = loops.chainOf(this.#stored);
+    const whose = { origin, chain, ...(owner === undefined ? {} : { owner }) };
+    const shape = { schema, shardCount, consistencyLevel, properties, partitionKeyCount, ...whose };
     try {
       await this.#context.target.createCollection({ ...this.#address, ...shape }, signal);
     } catch (error) {
@@ -275,7 +287,7 @@ export class TargetCopy {
       const isThere = error instanceof ReplicationError && error.code === 'alreadyExists';
       if (!isThere) throw error;
       const found = await this.#context.target.describeCollection(this.#address, signal);
-      if (found?.origin !== origin) throw this.#nameTaken();
+      if (found === undefined || !this.#isOwn(found)) throw this.#nameTaken(found);
     }
   }
 
@@ -284,18 +296,36 @@ export class TargetCopy {
     this.#phase = phase;
   }
 
-  #nameTaken(): ReplicationError {
-    const { database, collection } = this.#address;
+  /** Of this very task: another one may copy the same collection to the same place. */
+  #isOwn({ origin, owner }: TargetCollection): boolean {
+    const { owner: own } = this.#context;
+    return (
+      origin === this.#context.originOf(this.#stored.id) && (owner === undefined || own === undefined || owner === own)
+    );
+  }
+
+  #nameTaken(found: TargetCollection | undefined): ReplicationError {
+    const { database, collection } = this.#targetAddress;
+    const origin = this.#context.originOf(this.#stored.id);
+    const [cluster] = found?.origin?.split('/') ?? [];
+    const what =
+      found?.origin === undefined
+        ? 'that this task did not make. Drop or rename it there, then resume.'
+        : found.origin === origin
+          ? 'that another task has made for the same collection of the source. Leave it out of one of the two, then resume.'
+          : origin.startsWith(`${cluster}/`)
+            ? 'that holds the copy of another collection of the source. Map the names so that each has its own, or drop it there, then resume.'
+            : `that another task brings there from another source (etcd cluster ${cluster}). Map the names so that each has its own, then resume.`;
     return new ReplicationError(
       'alreadyExists',
       'target',
-      `The target already has a collection ${database}.${collection} that this task did not make. Drop or rename it there, then resume.`,
+      `The target already has a collection ${database}.${collection} ${what}`,
       { context: { database, collection } },
     );
   }
 
   #targetChanged(isMissing: boolean): ReplicationError {
-    const { database, collection } = this.#address;
+    const { database, collection } = this.#targetAddress;
     const what = isMissing ? 'was dropped from the target' : 'was replaced on the target';
     return new ReplicationError(
       'targetChanged',

@@ -1,10 +1,13 @@
-/** The target's databases: made where a collection needs them, and dropped only if this task has made them. */
+/**
+ * The target's databases, by its own names: made where a collection needs them, and dropped only if this task has made them and
+ * nothing is in them.
+ */
 import type { TaskStore } from '../../../shared/model/task-state.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 
 export interface TargetDatabasesContext {
-  readonly target: Pick<Target, 'listDatabases' | 'createDatabase' | 'dropDatabase'>;
+  readonly target: Pick<Target, 'listDatabases' | 'createDatabase' | 'dropDatabase' | 'listCollections'>;
   readonly store: Pick<TaskStore, 'addDatabase' | 'removeDatabase'>;
   /** A call that no collection can show the trouble of, repeated after the policy. */
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
@@ -48,14 +51,25 @@ export class TargetDatabases {
     this.#known.add(database);
   }
 
-  /** In the database's lane. @returns whether it was this task's to drop. */
-  async dropOwn(database: string): Promise<boolean> {
+  /** In the database's lane. `kept`: others have put something into it, or it holds copies that are no longer followed. */
+  async dropOwn(database: string): Promise<'dropped' | 'kept' | 'notOwn'> {
     const { target, store, onTarget } = this.#context;
-    if (!this.#own.has(database)) return false;
+    if (!this.#own.has(database)) return 'notOwn';
+    const held = await onTarget('listCollections', (signal) => listCollections(target, database, signal));
+    if (held.length > 0) return 'kept';
     this.#known.delete(database);
     await onTarget('dropDatabase', (signal) => target.dropDatabase(database, signal));
     store.removeDatabase(database);
     this.#own.delete(database);
-    return true;
+    return 'dropped';
   }
+}
+
+async function listCollections(
+  target: TargetDatabasesContext['target'],
+  database: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (!(await target.listDatabases(signal)).includes(database)) return [];
+  return target.listCollections(database, signal);
 }

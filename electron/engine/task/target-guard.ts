@@ -97,7 +97,7 @@ export class TargetGuard {
 
   constructor(options: TargetGuardOptions) {
     this.#options = options;
-    this.#marker = new TargetMarker(options.target, options.lease.task.source);
+    this.#marker = new TargetMarker(options.target, options.lease.task.source, options.lease.task.scope.marker);
     this.#monotonic = options.monotonic ?? (() => performance.now());
     this.#known = options.lease.task.marker;
   }

@@ -7,6 +7,8 @@ import type { MessageOrdinal, ResumePoint } from '../../../shared/model/position
 import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
 import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import { compileMapping, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import { EVERYTHING, type Selection } from '../../../shared/model/selection.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type {
   StoredCollection,
@@ -23,11 +25,13 @@ import type { Logger } from '../runtime/logger.ts';
 import { ReadBudget } from '../runtime/read-budget.ts';
 import { retrying } from '../runtime/retry.ts';
 import { orAborted } from '../runtime/waiting.ts';
-import type { Catalog } from '../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import { mapKeys } from '../source/rows/mapped-keys.ts';
 import type { KeySource, RowSource } from '../source/rows/row-source.ts';
 import type { Wal } from '../source/wal/wal.ts';
+import { mapTarget } from '../target/mapped-target.ts';
 import type { Target } from '../target/target.ts';
-import { assertSameSource, firstState, newChannel, readSourceIdentity } from './begin-task.ts';
+import { assertSameNames, assertSameSource, firstState, newChannel, readSourceIdentity } from './begin-task.ts';
 import { BirthRegistrar } from './birth-registrar.ts';
 import { CatalogReadings } from './catalog-readings.ts';
 import type { WatchedCopy } from './changed-copies.ts';
@@ -35,6 +39,7 @@ import { CheckpointTracker } from './checkpoint-tracker.ts';
 import { CollectionBirths } from './collection-births.ts';
 import { CollectionRegistry } from './collection-registry.ts';
 import { CollectionReplica, type ReplicaContext } from './collection-replica.ts';
+import { CopyLoops } from './copy-loops.ts';
 import { CopyJoins } from './copy-joins.ts';
 import { CopyRunner } from './copy-runner.ts';
 import { IntentMarks } from './intent-marks.ts';
@@ -47,6 +52,7 @@ import { OperationFollower } from './operation-follower.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import { Quarantine, type ShardEntry } from './quarantine.ts';
 import { endingRun, newRun } from './run-lease.ts';
+import { ScopeKeeper } from './scope-keeper.ts';
 import type { ShardLane } from './shard-lane.ts';
 import { StatusBoard } from './status-board.ts';
 import { TargetDatabases } from './target-databases.ts';
@@ -71,6 +77,10 @@ export interface TaskEngineOptions {
   readonly drainTimeoutMs?: number;
   /** Where a new task begins. */
   readonly start: StartPoint;
+  /** Absent: everything. */
+  readonly selection?: Selection;
+  /** Absent: the source's names. For good. */
+  readonly mapping?: NameMapping;
   /** Who runs it, for other engines and people. */
   readonly run?: TaskRun;
   /**
@@ -95,7 +105,12 @@ export interface TaskEngineParts {
 
 export class TaskEngine {
   readonly #options: TaskEngineOptions;
+  /** The target and its keys under the source's names. */
   readonly #parts: TaskEngineParts;
+  /** Under its own names. */
+  readonly #target: Target;
+  readonly #mapping: ReturnType<typeof compileMapping>;
+  readonly #scope: ScopeKeeper;
   readonly #board: StatusBoard;
   readonly #budget: ReadBudget;
   readonly #registry = new CollectionRegistry();
@@ -128,10 +143,20 @@ export class TaskEngine {
   #lease: WriteLease | undefined;
   #guardian: TargetGuard | undefined;
   #etcdClusterId = '';
+  #owner: string | undefined;
+  #loops: CopyLoops | undefined;
 
   constructor(options: TaskEngineOptions, given: TaskEngineParts) {
     const { signal } = this.#end;
-    const parts = { ...given, store: endingRun(given.store, (error) => this.#end.abort(error)) };
+    const { mapping = SAME_NAMES, selection = EVERYTHING } = options;
+    const parts = {
+      ...given,
+      target: mapTarget(given.target, mapping),
+      targetRows: given.targetRows === undefined ? undefined : mapKeys(given.targetRows, mapping),
+      store: endingRun(given.store, (error) => this.#end.abort(error)),
+    };
+    this.#target = given.target;
+    this.#mapping = compileMapping(mapping);
     const shared = {
       ...parts,
       registry: this.#registry,
@@ -143,6 +168,22 @@ export class TaskEngine {
     this.#parts = parts;
     this.#budget = new ReadBudget(options.budgetBytes);
     this.#board = new StatusBoard(parts.clock);
+    this.#scope = new ScopeKeeper(
+      {
+        ...shared,
+        observer: this.#board.observer('catalog'),
+        isOwnCopyThere: (collection) => this.#isOwnCopyThere(collection),
+        asked: (call) => this.#asked(call),
+        whenStarted: () => this.#started.promise,
+        whenMayWrite: () => this.#guardian?.whenMayWrite(signal) ?? Promise.resolve(),
+        flush: () => this.#tracker?.flush(),
+        left: (replica) => this.#leave(replica),
+        come: (collections, shards) => this.#come(collections, shards),
+        changed: () => this.#catalog.changed(),
+        notice: (text) => this.#board.notice(text),
+      },
+      selection,
+    );
     this.#intents = new IntentMarks(parts.store);
     this.#quarantine = new Quarantine({ ...parts, signal });
     this.#openDefinitions = new OpenDefinitions(parts.clock);
@@ -157,6 +198,7 @@ export class TaskEngine {
       collectionBorn: (record, follower, ordinal) => this.#births.born(record, follower, ordinal),
       channelConfirmed: (name, resume, tick) => this.#channelConfirmed(name, resume, tick),
       messageRead: (record, bytes, channel) => this.#messageRead(record, bytes, channel),
+      rowsPassed: (bytes, channel) => this.#board.rowsPassed(bytes, channel),
     });
     this.#log = new LogWatch({
       ...shared,
@@ -173,6 +215,7 @@ export class TaskEngine {
     this.#registrar = new BirthRegistrar(parts.catalog, parts.wal, parts.logger);
     this.#births = new CollectionBirths({
       ...shared,
+      selection: this.#scope.selection,
       registrar: this.#registrar,
       readers: this.#readers,
       observer: this.#board.observer('catalog'),
@@ -181,7 +224,10 @@ export class TaskEngine {
     this.#catalog = new CatalogReadings({
       ...shared,
       observer: this.#board.observer('catalog'),
-      assertNotMissed: (collection) => this.#births.assertNotMissed(collection),
+      assertNotMissed: (collection) => {
+        if (!this.#scope.isSelecting) this.#births.assertNotMissed(collection);
+      },
+      read: (collections) => this.#scope.catalogRead(collections),
       guard: (work) => this.#guard(work),
     });
     this.#joins = new CopyJoins({
@@ -212,6 +258,7 @@ export class TaskEngine {
       channels: this.#readers.readings(),
       rowsWaiting: this.#budget.usedRows,
       targetSilentSinceMs: this.#pulse.silentSinceMs(),
+      ...(this.#scope.selection.leftOut === undefined ? {} : { leftOut: this.#scope.selection.leftOut }),
       ...this.#log.status(),
     });
   }
@@ -320,14 +367,34 @@ export class TaskEngine {
         target.probe(signal),
       ]);
       const known = store.load();
-      if (known === undefined) store.begin(await firstState(catalog, wal, identity, this.#options.start));
-      else assertSameSource(known.source, identity);
+      if (known === undefined) {
+        const scope = this.#scope.newScope(this.#options.taskId, this.#options.mapping);
+        store.begin(await firstState(catalog, wal, identity, this.#options.start, scope));
+        return;
+      }
+      assertSameSource(known.source, identity);
+      assertSameNames(known.scope, this.#options.mapping ?? SAME_NAMES);
     };
     await retrying(begin, signal, this.#board.observer('start'));
     await this.#takeLease();
-    const stored = store.load();
-    if (stored === undefined) throw noState();
-    this.#etcdClusterId = stored.source.etcdClusterId;
+    const found = store.load();
+    if (found === undefined) throw noState();
+    this.#etcdClusterId = found.source.etcdClusterId;
+    this.#owner = found.scope.owner;
+    this.#loops = new CopyLoops(
+      {
+        ...this.#parts,
+        target: this.#target,
+        signal,
+        asked: (call) => this.#asked(call),
+        notice: (text) => this.#board.notice(text),
+      },
+      found.source,
+    );
+    const { collections } = await retrying(() => catalog.snapshot(), signal, this.#board.observer('catalog'));
+    await this.#loops.assertOtherCluster(collections);
+    await this.#scope.applyAtStart(found, collections);
+    const stored = store.load() ?? found;
     this.#databases.takeUp(stored.databases);
     this.#quarantine.takeUp();
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
@@ -342,14 +409,14 @@ export class TaskEngine {
 
   /** From here on this run alone moves the task's state, and, as far as the marker tells, writes into the target. */
   async #takeLease(): Promise<void> {
-    const { store, target, clock } = this.#parts;
+    const { store, clock } = this.#parts;
     const { taskId, run = newRun('', clock), guard } = this.#options;
     const lease = store.takeLease(run);
     if (lease === undefined) throw noState();
     if (guard === undefined) return;
     this.#guardian = new TargetGuard({
       taskId,
-      target,
+      target: this.#target,
       store,
       lease,
       run,
@@ -465,7 +532,7 @@ export class TaskEngine {
     );
   }
 
-  #takeUpCopy(replica: CollectionReplica, stored: StoredTask): void {
+  #takeUpCopy(replica: CollectionReplica, stored: Pick<StoredTask, 'shards'>): void {
     if (replica.hasFailed || replica.isEnding) return;
     const shards = stored.shards.filter((shard) => shard.collectionId === replica.id);
     if (replica.isBeingCopied) this.#copies.add({ replica, shards });
@@ -496,6 +563,32 @@ export class TaskEngine {
         isBegun = await this.#replace(replica, () => this.#parts.store.beginRecopy(id, 'creating'));
       }
     }
+  }
+
+  /**
+   * Follows what belongs to the selection, and nothing else, while the task runs: others stop being followed at their last
+   * checkpoint, their copies stay; those that belong to it now are copied. Resolves when that has begun.
+   */
+  select(selection: Selection): Promise<void> {
+    return this.#scope.select(selection);
+  }
+
+  #leave(replica: CollectionReplica): void {
+    this.#joins.forget(replica.id);
+    this.#log.closed(replica.id);
+    this.#board.retire(replica.status());
+    this.#board.collectionRecovered(replica.id);
+    this.#readers.forget(replica);
+  }
+
+  async #come(collections: readonly StoredCollection[], shards: readonly StoredShard[]): Promise<void> {
+    for (const collection of collections) {
+      const replica = this.#addReplica(collection);
+      replica.resume();
+      this.#takeUpCopy(replica, { shards });
+    }
+    const ends = await this.#logEnds(shards);
+    for (const shard of await this.#claim(shards)) this.#follow(shard, ends);
   }
 
   setCopyBudget(budget: CopyBudget): void {
@@ -605,6 +698,8 @@ export class TaskEngine {
       databaseLane: (database) => this.#databases.lane(database),
       ensureDatabase: (database) => this.#databases.ensure(database),
       dropOwnDatabase: (database) => this.#databases.dropOwn(database),
+      targetDatabaseOf: (database) => this.#mapping.database(database),
+      selection: this.#scope.selection,
       skipped: (record, reason) => this.#skipped(record, reason),
     });
     return {
@@ -623,7 +718,8 @@ export class TaskEngine {
   #replicaContext(): ReplicaContext {
     const { target, targetRows, store, clock } = this.#parts;
     const lease = this.#lease;
-    if (lease === undefined)
+    const loops = this.#loops;
+    if (lease === undefined || loops === undefined)
       throw new ReplicationError('bug', 'internal', 'A collection was taken up before the lease.');
     return {
       target,
@@ -638,7 +734,10 @@ export class TaskEngine {
       signal: this.#end.signal,
       callSignal: this.#endCalls.signal,
       tracked: (call) => this.#tracked(call),
-      originOf: (id) => `${this.#etcdClusterId}/${id}`,
+      originOf: (id) => this.#originOf(id),
+      owner: this.#owner,
+      loops,
+      targetOf: (address) => this.#mapping.address(address),
       predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
       databaseLane: (database) => this.#databases.lane(database),
       ensureDatabase: (database) => this.#databases.ensure(database),
@@ -657,6 +756,23 @@ export class TaskEngine {
       failed: (replica, error) => this.#collectionFailed(replica, error),
       notice: (text) => this.#board.notice(text),
     };
+  }
+
+  /** A question whose refusal is no trouble of the task's. */
+  #asked<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const ask = () => this.#tracked(call(this.#endCalls.signal));
+    return retrying(ask, this.#end.signal, this.#board.observer('target'));
+  }
+
+  #originOf(id: CollectionId): string {
+    return `${this.#etcdClusterId}/${id}`;
+  }
+
+  async #isOwnCopyThere({ id, database, name }: CatalogCollection): Promise<boolean> {
+    const address = { database, collection: name };
+    const describe = (signal: AbortSignal) => this.#parts.target.describeCollection(address, signal);
+    const found = await this.#onTarget('describeCollection', describe);
+    return found?.origin === this.#originOf(id) && (found.owner === undefined || found.owner === this.#owner);
   }
 
   #forget(replica: CollectionReplica): void {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { performOrder, type OrderedEngine } from '../../../electron/engine/perform-order.ts';
+import { EVERYTHING } from '../../../shared/model/selection.ts';
 import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 
 const record: QuarantinedRecord = {
@@ -26,6 +27,7 @@ function fakeEngine() {
     retry: async (id) => void calls.push(['retry', id]),
     recopy: async (ids) => void calls.push(['recopy', ids]),
     setCopyBudget: (budget) => void calls.push(['setCopyBudget', budget]),
+    select: async (selection) => void calls.push(['select', selection]),
     quarantine: () => [record],
     quarantinedBytes: () => bytes,
     skip: async (id, reason) => void calls.push(['skip', id, reason]),
@@ -40,11 +42,13 @@ it('hands each order to the engine with its 64-bit ids whole', async () => {
   await performOrder(engine, { name: 'retry', input: { collectionId: id } }, nothing);
   await performOrder(engine, { name: 'recopy', input: { collectionIds: [id, '7'] } }, nothing);
   await performOrder(engine, { name: 'setCopyBudget', input: { budget: { rowsPerSecond: 5 } } }, nothing);
+  await performOrder(engine, { name: 'select', input: { selection: EVERYTHING } }, nothing);
   await performOrder(engine, { name: 'skip', input: { recordId: record.id, reason: 'sent by mistake' } }, nothing);
   expect(calls).toEqual([
     ['retry', 470658247834468382n],
     ['recopy', [470658247834468382n, 7n]],
     ['setCopyBudget', { rowsPerSecond: 5 }],
+    ['select', EVERYTHING],
     ['skip', record.id, 'sent by mistake'],
   ]);
 });

@@ -24,8 +24,8 @@ CREATE TABLE connection (
     secrets BLOB NOT NULL,
     is_lab INTEGER NOT NULL
   ) STRICT;
-INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01A28DAF8D2BD31C4D94A0EDCFF5F73A016F90FE1AC1A537B656078805BCF24478C4E4C85DF6E746DD14F90955740D2D6D8A7C39', 0);
-INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'016B2E5DA0D9532015B22223CBBE775DABF3EDDDDCA09E14527785012F0B81D87CC525FC57EEF89A6CE5AC5E223DF48DD1B49851', 1);
+INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01417A4871D8543F4695FE754A11C67AFBAAB498DA7F7EF02CB13D6D85D210D1507EE93E7B7EF3D7DFE3E8ABB389881B62E8024C', 0);
+INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01D3D256D5E06ED3505F89B4E3CC63CF5A2012B56007BBCCAB14840046827280299A9DBA950D3EC71EC4DB86FEB01D723C401881', 1);
 CREATE TABLE copy_load (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     collection_id TEXT NOT NULL,
@@ -80,8 +80,8 @@ CREATE TABLE protection (
     created_at INTEGER NOT NULL,
     paused_at INTEGER,
     last_status TEXT
-  , start TEXT, on_gap TEXT CHECK (on_gap IN ('hold', 'copy')), copy_budget TEXT) STRICT;
-INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL, '{"kind":"copy","mayLoad":true}', NULL, NULL);
+  , start TEXT, on_gap TEXT CHECK (on_gap IN ('hold', 'copy')), copy_budget TEXT, selection TEXT, mapping TEXT) STRICT;
+INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL, '{"kind":"copy","mayLoad":true}', NULL, NULL, '{"include":[{"database":"shop","collection":"*"}],"exclude":[],"later":true}', '{"rules":[],"databasePrefix":"","databaseSuffix":"","collectionPrefix":"dr_","collectionSuffix":""}');
 CREATE TABLE quarantined (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     record_id TEXT NOT NULL,
@@ -115,6 +115,6 @@ CREATE TABLE task (
     root_path TEXT NOT NULL,
     wal_kind TEXT NOT NULL,
     wal_identity TEXT NOT NULL
-  , writes_until INTEGER NOT NULL DEFAULT 0, run TEXT, marker TEXT) STRICT;
-INSERT INTO task VALUES ('recorded', 2, '14841639068965178418', 'by-dev', 'nats', 'nats:lab', 1795440003000, '{"id":"run-1","host":"here","folder":"/data","pid":7,"began":1795440000000}', '{"id":"470658247834468999","createTick":"470658248950677509","sent":"12","confirmed":"11","runIds":["run-1"]}');
+  , writes_until INTEGER NOT NULL DEFAULT 0, run TEXT, marker TEXT, scope TEXT NOT NULL DEFAULT '{}') STRICT;
+INSERT INTO task VALUES ('recorded', 2, '14841639068965178418', 'by-dev', 'nats', 'nats:lab', 1795440003000, '{"id":"run-1","host":"here","folder":"/data","pid":7,"began":1795440000000}', '{"id":"470658247834468999","createTick":"470658248950677509","sent":"12","confirmed":"11","runIds":["run-1"]}', '{"owner":"4c0f6a0e-5a0c-4f0e-9d7b-1f5f2f1c9a10","marker":"recorded","selection":{"include":[{"database":"shop","collection":"*"}],"exclude":[],"later":true},"mapping":{"rules":[],"databasePrefix":"","databaseSuffix":"","collectionPrefix":"dr_","collectionSuffix":""}}');
 PRAGMA user_version = 5;

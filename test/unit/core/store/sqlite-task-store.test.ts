@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '../../../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../../../electron/core/store/sqlite-task-store.ts';
 import { asCollectionId, asPChannel, asTaskId, asVChannel } from '../../../../shared/model/ids.ts';
+import { EVERYTHING } from '../../../../shared/model/selection.ts';
 import { asOrdinal } from '../../../../shared/model/position.ts';
 import type { QuarantinedRecord } from '../../../../shared/model/quarantine.ts';
 import type { TaskRun, TaskStore } from '../../../../shared/model/task-state.ts';
@@ -21,6 +22,7 @@ import {
   PARTITION,
   SHARD,
   TICK,
+  fillCopies,
 } from '../../../support/store-samples.ts';
 
 let folder: string;
@@ -58,6 +60,28 @@ describe('a task in the store', () => {
     database = openDatabase(file);
     store = new SqliteTaskStore(database, asTaskId('one'));
     expect(store.load()).toEqual({ ...FIRST_STATE, epoch: 1, databases: [], droppedPartitions: [], writesUntilMs: 0 });
+  });
+
+  test('changes its selection in one go: what leaves is gone with all that is known of it, what comes is there', () => {
+    store.begin(FIRST_STATE);
+    fillCopies(store);
+    const [sample] = FIRST_STATE.collections;
+    if (sample === undefined) throw new Error('no collection');
+    const added = { ...sample, id: asCollectionId(9n), name: 'added', vchannels: [], copy: 'due' as const };
+    const selection = { include: [{ database: 'shop', collection: 'added' }], exclude: [], later: false };
+    store.addDroppedPartition(COLLECTION, PARTITION);
+    store.applySelection({ selection, removed: [COLLECTION], added: [added], shards: [] });
+    const stored = store.load();
+    expect(stored?.collections.map(({ name }) => name)).toEqual(['copied', 'added']);
+    expect(stored?.shards.some(({ collectionId }) => collectionId === COLLECTION)).toBe(false);
+    expect(stored?.droppedPartitions).toEqual([]);
+    expect(store.joins()).toEqual([]);
+    expect(stored?.scope).toEqual({ ...FIRST_STATE.scope, selection });
+    // Refused, it leaves all as it was.
+    expect(() =>
+      store.applySelection({ selection, removed: [added.id], added: [sample, sample], shards: [] }),
+    ).toThrow();
+    expect(store.load()).toEqual(stored);
   });
 
   test('is begun whole or not at all', () => {
@@ -248,6 +272,7 @@ describe('the lease of a task', () => {
     addChannel: (of) => of.addChannel({ ...channel, channel: asPChannel('new') }),
     addCollection: (of) => of.addCollection({ ...collection, id: asCollectionId(9n) }),
     addShard: (of) => of.addShard({ ...shard, vchannel: asVChannel('new') }),
+    applySelection: (of) => of.applySelection({ selection: EVERYTHING, removed: [], added: [], shards: [] }),
     updateCollection: (of) => of.updateCollection(COLLECTION, { phase: 'created', targetId: 5n }),
     setOperationsUntil: (of) => of.setOperationsUntil(COLLECTION, asOrdinal(12n)),
     beginRecopy: (of) => of.beginRecopy(COLLECTION, 'created'),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withoutBase } from '../../../../electron/engine/target/operation-request.ts';
+import { withMappedNames, withoutBase } from '../../../../electron/engine/target/operation-request.ts';
 import { decodeRequest, encodeMessage } from '../../../support/milvus-messages.ts';
 
 const BASE = { msgType: 500, msgID: '9007199254740993', timestamp: '470657867772067843', sourceID: '3' };
@@ -33,5 +33,45 @@ describe('an operation of the source', () => {
     expect(() => withoutBase(Uint8Array.from([0x12, 9, 1]))).toThrow(
       expect.objectContaining({ code: 'malformedMessage', side: 'wal', context: { offset: 1, bytes: 3 } }),
     );
+  });
+});
+
+describe('an operation for a collection of another name', () => {
+  const mapped = { database: 'dr', collection: 'orders_copy' };
+
+  it.each([
+    [
+      'CreateIndexRequest',
+      { fieldName: 'embedding', indexName: 'i', extraParams: [{ key: 'index_type', value: 'HNSW' }] },
+    ],
+    ['DropIndexRequest', { fieldName: 'embedding', indexName: 'i' }],
+    ['LoadCollectionRequest', { replicaNumber: 2 }],
+    ['ReleaseCollectionRequest', {}],
+    ['LoadPartitionsRequest', { partitionNames: ['a', 'b'], replicaNumber: 1 }],
+    ['ReleasePartitionsRequest', { partitionNames: ['a'] }],
+  ])('%s has the new names and keeps everything else', (type, rest) => {
+    const request = encodeMessage(type, { dbName: 'sales', collectionName: 'orders', ...rest });
+    expect(
+      decodeRequest(
+        type,
+        withMappedNames(request, () => mapped),
+      ),
+    ).toEqual({
+      dbName: 'dr',
+      collectionName: 'orders_copy',
+      ...rest,
+    });
+  });
+
+  it('asks for the names that it bears, the database default by its name, and keeps what this version does not know', () => {
+    const unknown = Uint8Array.from([0xfa, 0x06, 2, 1, 2]);
+    const request = Buffer.concat([encodeMessage('LoadCollectionRequest', { collectionName: 'orders' }), unknown]);
+    const asked: object[] = [];
+    const renamed = withMappedNames(request, (address) => {
+      asked.push(address);
+      return mapped;
+    });
+    expect(asked).toEqual([{ database: 'default', collection: 'orders' }]);
+    expect(Buffer.from(renamed).includes(Buffer.from(unknown))).toBe(true);
   });
 });

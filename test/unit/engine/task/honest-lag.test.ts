@@ -83,6 +83,7 @@ class Path implements LaneOwner {
         collectionBorn: () => (this.birthsStand ? this.#never : Promise.resolve()),
         channelConfirmed: () => undefined,
         messageRead: (record, bytes) => void this.board.messageRead(record, bytes, CHANNEL),
+        rowsPassed: (bytes) => this.board.rowsPassed(bytes, CHANNEL),
         release: (entry) => this.release(entry),
       },
       { channel: CHANNEL, checkpoint: { resume: checkpoint.resume, tick: TIME_TICK_ZERO } },

@@ -59,6 +59,7 @@ function live(store: Store, { host = 'one', rootPath = 'by-dev', takesOver = fal
     databases: [],
     droppedPartitions: [],
     writesUntilMs: 0,
+    scope: {},
     marker: store.marker,
   };
   const life = {

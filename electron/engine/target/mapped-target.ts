@@ -1,0 +1,139 @@
+/**
+ * The target under the source's names: every address of every call is mapped here, at the edge, so that the engine keeps the
+ * source's names throughout. Databases and lists of them are the target's own, since two of the source may become one.
+ */
+import { compileMapping, type CompiledMapping, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { KeyValue } from '../milvus/key-value.ts';
+import { withMappedNames } from './operation-request.ts';
+import type {
+  CollectionProperties,
+  CollectionSpec,
+  KeysDelete,
+  NamedIdentity,
+  RowsWrite,
+  Target,
+  TargetCollection,
+  TargetInfo,
+} from './target.ts';
+
+export class MappedTarget implements Target {
+  readonly #target: Target;
+  readonly #mapping: CompiledMapping;
+
+  /** The target stays the caller's: `close` is left to it. */
+  constructor(target: Target, mapping: CompiledMapping) {
+    this.#target = target;
+    this.#mapping = mapping;
+  }
+
+  probe(signal: AbortSignal): Promise<TargetInfo> {
+    return this.#target.probe(signal);
+  }
+
+  insert(write: RowsWrite, signal: AbortSignal): Promise<void> {
+    return this.#target.insert({ ...write, ...this.#mapped(write) }, signal);
+  }
+
+  upsert(write: RowsWrite, signal: AbortSignal): Promise<void> {
+    return this.#target.upsert({ ...write, ...this.#mapped(write) }, signal);
+  }
+
+  delete(write: KeysDelete, signal: AbortSignal): Promise<void> {
+    return this.#target.delete({ ...write, ...this.#mapped(write) }, signal);
+  }
+
+  createDatabase(name: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    return this.#target.createDatabase(name, properties, signal);
+  }
+
+  dropDatabase(name: string, signal: AbortSignal): Promise<void> {
+    return this.#target.dropDatabase(name, signal);
+  }
+
+  listDatabases(signal: AbortSignal): Promise<readonly string[]> {
+    return this.#target.listDatabases(signal);
+  }
+
+  listCollections(database: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#target.listCollections(database, signal);
+  }
+
+  collectionIdentities(database: string, signal: AbortSignal): Promise<readonly NamedIdentity[]> {
+    return this.#target.collectionIdentities(database, signal);
+  }
+
+  readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined> {
+    return this.#target.readProperties(this.#mapped(address), signal);
+  }
+
+  setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    return this.#target.setProperties(this.#mapped(address), properties, signal);
+  }
+
+  createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
+    return this.#target.createCollection({ ...spec, ...this.#mapped(spec) }, signal);
+  }
+
+  describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined> {
+    return this.#target.describeCollection(this.#mapped(address), signal);
+  }
+
+  dropCollection(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#target.dropCollection(this.#mapped(address), signal);
+  }
+
+  createPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void> {
+    return this.#target.createPartition(this.#mapped(address), partition, signal);
+  }
+
+  dropPartition(address: CollectionAddress, partition: string, signal: AbortSignal): Promise<void> {
+    return this.#target.dropPartition(this.#mapped(address), partition, signal);
+  }
+
+  createIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.createIndex(this.#renamed(request), signal);
+  }
+
+  dropIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.dropIndex(this.#renamed(request), signal);
+  }
+
+  loadCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.loadCollection(this.#renamed(request), signal);
+  }
+
+  releaseCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.releaseCollection(this.#renamed(request), signal);
+  }
+
+  loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.loadPartitions(this.#renamed(request), signal);
+  }
+
+  releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.releasePartitions(this.#renamed(request), signal);
+  }
+
+  flush(address: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#target.flush(this.#mapped(address), signal);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  #mapped({ database, collection }: CollectionAddress): CollectionAddress {
+    return this.#mapping.address({ database, collection });
+  }
+
+  #renamed(request: Uint8Array): Uint8Array {
+    return withMappedNames(request, (address) => this.#mapped(address));
+  }
+}
+
+/** The same one where no name is another. */
+export function mapTarget(target: Target, mapping: NameMapping): Target {
+  const compiled = compileMapping(mapping);
+  return compiled.isSameNames ? target : new MappedTarget(target, compiled);
+}
