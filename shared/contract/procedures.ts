@@ -176,6 +176,7 @@ export type ConnectionView = z.output<typeof connectionViewSchema>;
 export type Hop = z.output<typeof hopSchema>;
 export type HopProgress = z.output<typeof hopProgressSchema>;
 export type OldestKept = z.output<typeof oldestKeptSchema>;
+export type { PreviewConflict, PreviewWarning, SelectionPreview } from './selection-preview.ts';
 export type {
   GapPolicy,
   GapRecord,

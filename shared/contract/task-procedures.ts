@@ -4,6 +4,9 @@ import { copyBudgetSchema } from '../model/copy-budget.ts';
 import { gapPolicySchema } from '../model/gap-policy.ts';
 import { quarantinedRecordSchema } from '../model/quarantine.ts';
 import { recordSummarySchema } from '../model/record-summary.ts';
+import { nameMappingSchema } from '../model/name-mapping.ts';
+import { selectionSchema } from '../model/selection.ts';
+import { selectionPreviewSchema } from './selection-preview.ts';
 import { startPointSchema } from '../model/start-point.ts';
 import { gapSchema, joinCertificateSchema } from '../model/task-history.ts';
 import { taskStatusSchema } from '../model/task-status.ts';
@@ -37,6 +40,10 @@ export const taskViewSchema = z.strictObject({
   pausedAt: z.number().optional(),
   /** Where it began; absent of one that was made before there was a choice: from the creation of its collections. */
   start: startPointSchema.optional(),
+  /** Absent: everything. */
+  selection: selectionSchema.optional(),
+  /** Absent: the source's names. */
+  mapping: nameMappingSchema.optional(),
   /** Absent: `hold`. */
   onGap: gapPolicySchema.optional(),
   /** Of the load that its copies put on the source. Absent: no limits. */
@@ -66,12 +73,35 @@ export const taskProcedures = {
       targetId: idSchema,
       /** Absent: a copy where the source's rows can be read, otherwise from the creation of its collections. */
       start: startPointSchema.optional(),
+      /** Absent: everything, what is created later included. */
+      selection: selectionSchema.optional(),
+      /** Absent: the source's names. For good. */
+      mapping: nameMappingSchema.optional(),
       onGap: gapPolicySchema.optional(),
       copyBudget: copyBudgetSchema.optional(),
       takeOver,
     }),
     oneTask,
   ),
+  /**
+   * Exactly what a selection and a mapping match now, and what stands in their way; nothing is done. Of a task that is there
+   * already (`id`) its own copies stand in nobody's way, and its mapping holds.
+   */
+  'tasks.preview': procedure(
+    z.strictObject({
+      id: idSchema.optional(),
+      sourceId: idSchema,
+      targetId: idSchema,
+      selection: selectionSchema.optional(),
+      mapping: nameMappingSchema.optional(),
+    }),
+    selectionPreviewSchema,
+  ),
+  /**
+   * Replaces the selection. Where the task runs it answers when what is added is being copied and what is taken out has stopped; copies
+   * of the latter stay on the target. Otherwise that is done at its next start.
+   */
+  'tasks.select': procedure(ofTask.extend({ selection: selectionSchema }), oneTask),
   'tasks.pause': procedure(ofTask, oneTask),
   'tasks.resume': procedure(
     ofTask.extend({

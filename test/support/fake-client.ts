@@ -15,13 +15,18 @@ import type {
   JoinRecord,
   LabView,
   OldestKept,
+  PreviewConflict,
   ProcedureInput,
   ProcedureName,
   ProcedureOutput,
   QuarantinedRecordView,
   RecordSummary,
+  SelectionPreview,
   TaskView,
 } from '../../shared/contract/procedures.ts';
+import { nameText } from '../../shared/model/collection-name.ts';
+import { compileMapping, nameMappingSchema, type NameMappingInput } from '../../shared/model/name-mapping.ts';
+import { compileSelection, selectionSchema, type SelectionInput } from '../../shared/model/selection.ts';
 import { startPointSchema } from '../../shared/model/start-point.ts';
 
 export interface FakeState {
@@ -39,6 +44,16 @@ export interface FakeState {
   summaries?: Record<string, RecordSummary>;
   /** By connection. */
   oldestKept?: Record<string, OldestKept>;
+  /** What a connection holds as a source, by connection. */
+  held?: Record<string, readonly HeldCollection[]>;
+  /** What stands in the way of every selection. */
+  conflicts?: PreviewConflict[];
+}
+
+export interface HeldCollection {
+  readonly database: string;
+  readonly collection: string;
+  readonly rows: number;
 }
 
 type Handlers = { [N in ProcedureName]: (input: ProcedureInput<N>) => ProcedureOutput<N> };
@@ -53,6 +68,34 @@ export interface FakeClient extends ContractClient {
   failNext(name: ProcedureName, thrown: unknown): void;
   /** Calls of that name wait until the returned function is called; each call has its own. */
   hold(name: ProcedureName): { release(index: number): void; readonly waitingCount: number };
+}
+
+/** About 100 bytes a row. */
+function previewOf(
+  { held, conflicts = [] }: FakeState,
+  sourceId: string,
+  selection: SelectionInput = {},
+  mapping: NameMappingInput = {},
+): SelectionPreview {
+  const { matches } = compileSelection(selectionSchema.parse(selection));
+  const { address } = compileMapping(nameMappingSchema.parse(mapping));
+  const collections = (held?.[sourceId] ?? []).map(({ rows, ...name }) => {
+    const isSelected = matches(name);
+    const counted = { rows: String(rows), rowsFrom: 'count' as const, bytesEstimated: String(rows * 100) };
+    return { ...name, isSelected, target: address(name), ...(isSelected ? counted : {}) };
+  });
+  const selected = collections.filter(({ isSelected }) => isSelected);
+  const rows = selected.reduce((sum, one) => sum + Number('rows' in one ? one.rows : 0), 0);
+  const names = collections.filter(({ isSelected }) => !isSelected).map(nameText);
+  return {
+    collections,
+    selectedCount: selected.length,
+    leftOutCount: names.length,
+    rows: String(rows),
+    bytesEstimated: String(rows * 100),
+    conflicts,
+    warnings: names.length === 0 ? [] : [{ kind: 'leftOut', count: names.length, names }],
+  };
 }
 
 export function errorData(code: string, side: string, message: string, hint = ''): ContractErrorData {
@@ -183,7 +226,9 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
     'connections.oldestKept': ({ sourceId }) => state.oldestKept?.[connectionOf(sourceId).id] ?? { perChannel: [] },
     'tasks.list': () => ({ tasks: state.tasks }),
     'tasks.history': ({ id }) => ({ joins: state.joins?.[taskOf(id).id] ?? [], gaps: state.gaps?.[id] ?? [] }),
-    'tasks.create'({ name, sourceId, targetId, start, onGap, copyBudget }) {
+    'tasks.preview': ({ sourceId, selection, mapping }) => previewOf(state, sourceId, selection, mapping),
+    'tasks.select': ({ id, selection }) => putTask({ ...taskOf(id), selection: selectionSchema.parse(selection) }),
+    'tasks.create'({ name, sourceId, targetId, start, selection, mapping, onGap, copyBudget }) {
       connectionOf(sourceId);
       connectionOf(targetId);
       const task: TaskView = {
@@ -194,6 +239,8 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
         desired: 'running',
         createdAt: now(),
         ...(start === undefined ? {} : { start: startPointSchema.parse(start) }),
+        ...(selection === undefined ? {} : { selection: selectionSchema.parse(selection) }),
+        ...(mapping === undefined ? {} : { mapping: nameMappingSchema.parse(mapping) }),
         ...(onGap === undefined ? {} : { onGap }),
         ...(copyBudget === undefined ? {} : { copyBudget }),
       };

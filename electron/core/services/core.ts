@@ -17,6 +17,7 @@ import { EventHub } from './event-hub.ts';
 import { LabService } from './lab-service.ts';
 import type { TaskFile } from './task-file.ts';
 import { TaskOrders } from './task-orders.ts';
+import { TaskScopes } from './task-scopes.ts';
 import { TaskRunner } from './task-runner.ts';
 import { TaskService } from './task-service.ts';
 
@@ -60,7 +61,8 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
     onChanged: (id) => tasks.restartUsersOf(id),
     logLevel,
   });
-  const tasks = new TaskService({ store: store.protections, connections, runner, hub, logger });
+  const scopes = new TaskScopes({ connections, logger });
+  const tasks = new TaskService({ store: store.protections, connections, runner, hub, logger, scopes });
   const orders = new TaskOrders({
     find: (id) => tasks.ordered(id),
     quarantineOf: (id) => store.protections.quarantine(id),
@@ -95,7 +97,9 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
     },
     'connections.oldestKept': ({ sourceId }) => connections.oldestKept(sourceId),
     'tasks.list': () => ({ tasks: tasks.list() }),
-    'tasks.create': (input) => ({ task: tasks.create(input) }),
+    'tasks.create': async (input) => ({ task: await tasks.create(input) }),
+    'tasks.preview': (input) => tasks.preview(input),
+    'tasks.select': async ({ id, selection }) => ({ task: await tasks.select(id, selection) }),
     'tasks.history': ({ id }) => tasks.history(id),
     'tasks.pause': ({ id }) => ({ task: tasks.pause(id) }),
     'tasks.resume': ({ id, ...options }) => ({ task: tasks.resume(id, options) }),
@@ -131,6 +135,7 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
   const closeAll = async (): Promise<void> => {
     try {
       connections.close();
+      scopes.close();
       // Tasks first: a task whose lab goes away under it would report troubles that nobody has.
       await Promise.all([tasks.close(), drills.close()]);
       await Promise.all([runner.stopAll(), lab.close()]);

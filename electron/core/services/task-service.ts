@@ -2,9 +2,11 @@
  * The protections: what the operator wants of each stands in the store, and what runs is brought in line with it. Every
  * change of a task waits for the one before, so that two clicks never meet in the middle of a stop.
  */
-import type { ProcedureOutput, TaskView } from '../../../shared/contract/procedures.ts';
+import type { ProcedureOutput, SelectionPreview, TaskView } from '../../../shared/contract/procedures.ts';
 import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
 import type { GapPolicy } from '../../../shared/model/gap-policy.ts';
+import { isSameNames, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import { EVERYTHING, isEverything, type Selection } from '../../../shared/model/selection.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
@@ -17,6 +19,7 @@ import { newId } from './new-id.ts';
 import { Refusal } from './refusal.ts';
 import type { TaskFile } from './task-file.ts';
 import type { OrderedTask } from './task-orders.ts';
+import type { ScopeRequest, TaskScopes } from './task-scopes.ts';
 import type { TaskRunner } from './task-runner.ts';
 import { atRest, parseStatus, TaskStatuses, type Status } from './task-statuses.ts';
 
@@ -30,6 +33,10 @@ export interface NewTask {
   readonly sourceId: string;
   readonly targetId: string;
   readonly start?: StartPoint | undefined;
+  /** Absent: everything. */
+  readonly selection?: Selection | undefined;
+  /** Absent: the source's names. */
+  readonly mapping?: NameMapping | undefined;
   readonly onGap?: GapPolicy | undefined;
   readonly copyBudget?: CopyBudget | undefined;
   /** Of its first start. See `WorkerInput`. */
@@ -47,6 +54,7 @@ export interface TaskServiceOptions {
   readonly runner: TaskRunner;
   readonly hub: EventHub;
   readonly logger: Logger;
+  readonly scopes: TaskScopes;
 }
 
 export class TaskService {
@@ -70,8 +78,11 @@ export class TaskService {
     ];
   }
 
-  create({ name, sourceId, targetId, start: wished, onGap, copyBudget, takeOver = false }: NewTask): TaskView {
-    const { store, connections } = this.#options;
+  /** What stands in its way refuses it, as far as both clusters can be asked; its engine looks again at every start. */
+  async create(task: NewTask): Promise<TaskView> {
+    const { name, sourceId, targetId, start: wished, onGap, copyBudget, takeOver = false } = task;
+    const { selection = EVERYTHING, mapping = SAME_NAMES } = task;
+    const { store, connections, scopes } = this.#options;
     const { etcd, milvus: sourceMilvus } = connections.asSource(sourceId);
     const { milvus } = connections.asTarget(targetId);
     if (sourceId === targetId || sourceMilvus?.address === milvus.address) {
@@ -82,14 +93,14 @@ export class TaskService {
         { field: 'targetId', etcd: etcd.endpoints.join(',') },
       );
     }
-    if (this.list().some((other) => other.name === name)) {
-      throw new Refusal('invalidInput', `A protection named ${name} exists already.`, 'Choose another name.', {
-        field: 'name',
-      });
-    }
+    this.#assertNameFree(name);
     const start = wished ?? (sourceMilvus === undefined ? { kind: 'creation' } : { kind: 'copy', mayLoad: false });
     this.#assertCanStart(start, sourceMilvus !== undefined);
     if (onGap === 'copy' && sourceMilvus === undefined) throw cannotCopy('onGap', 'let a gap wait for you');
+    await scopes.assertNoConflict({ sourceId, targetId, selection, mapping });
+    // Another may have taken it meanwhile.
+    this.#assertNameFree(name);
+    if (this.#isClosing) throw new Error('Lifeline ends.');
     const id = newId(name, 'protection');
     const protection: StoredProtection = {
       id,
@@ -98,6 +109,8 @@ export class TaskService {
       targetId,
       desired: 'running',
       start,
+      ...(isEverything(selection) ? {} : { selection }),
+      ...(isSameNames(mapping) ? {} : { mapping }),
       onGap,
       copyBudget,
       createdAt: Date.now(),
@@ -108,6 +121,37 @@ export class TaskService {
     this.#reconcile(id, { takeOver });
     this.#changed();
     return this.#view(protection);
+  }
+
+  #assertNameFree(name: string): void {
+    if (!this.list().some((other) => other.name === name)) return;
+    throw new Refusal('invalidInput', `A protection named ${name} exists already.`, 'Choose another name.', {
+      field: 'name',
+    });
+  }
+
+  /** See `tasks.preview`. @throws Refusal notFound; what both clusters say. */
+  preview(request: ScopeRequest & { readonly id?: string | undefined }): Promise<SelectionPreview> {
+    const { store, scopes } = this.#options;
+    const { id, ...scope } = request;
+    if (id === undefined) return scopes.preview(scope);
+    const { sourceId, targetId, mapping } = this.#get(id);
+    return scopes.preview({ ...scope, sourceId, targetId, mapping, owner: store.owner(id) });
+  }
+
+  /**
+   * Stored; where the task runs it holds when this returns. What stands in its way refuses it.
+   * @throws Refusal notFound; conflict; invalidInput.
+   */
+  async select(id: string, selection: Selection): Promise<TaskView> {
+    const { store, runner, scopes } = this.#options;
+    const { sourceId, targetId, mapping } = this.#get(id);
+    await scopes.assertNoConflict({ sourceId, targetId, selection, mapping, owner: store.owner(id) });
+    this.#get(id);
+    store.setSelection(id, selection);
+    this.#changed();
+    await runner.host(id)?.select(selection);
+    return this.#view(this.#get(id));
   }
 
   #assertCanStart(start: StartPoint, canReadRows: boolean): void {
@@ -310,13 +354,25 @@ export class TaskService {
     onStarted(this.#run(file.spec, takeOver));
   }
 
-  #start({ id, sourceId, targetId, start, onGap, copyBudget }: StoredProtection, takeOver: boolean): void {
+  #start(protection: StoredProtection, takeOver: boolean): void {
+    const { id, sourceId, targetId, start, selection, mapping, onGap, copyBudget } = protection;
     const { connections, runner } = this.#options;
     if (runner.host(id) !== undefined) return;
     const source = connections.asSource(sourceId);
     // It began as long ago as there was no other start; a later address of the source's Milvus does not change that.
     const target = connections.asTarget(targetId);
-    this.#run({ taskId: id, source, target, start: start ?? { kind: 'creation' }, onGap, copyBudget }, takeOver);
+    const { include, exclude, later } = selection ?? EVERYTHING;
+    const spec: TaskSpecInput = {
+      taskId: id,
+      source,
+      target,
+      start: start ?? { kind: 'creation' },
+      selection: { include: [...include], exclude: [...exclude], later },
+      ...(mapping === undefined ? {} : { mapping: { ...mapping, rules: [...mapping.rules] } }),
+      onGap,
+      copyBudget,
+    };
+    this.#run(spec, takeOver);
   }
 
   /** @throws alreadyExists when it runs. */
@@ -338,6 +394,7 @@ export class TaskService {
 
   #view(protection: StoredProtection): TaskView {
     const { id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt, pausedAt } = protection;
+    const { selection, mapping } = protection;
     const status = this.#statuses.get(id) ?? restOf(protection);
     return {
       id,
@@ -347,6 +404,8 @@ export class TaskService {
       desired,
       createdAt,
       ...(start === undefined ? {} : { start }),
+      ...(selection === undefined ? {} : { selection: mutable(selection) }),
+      ...(mapping === undefined ? {} : { mapping: { ...mapping, rules: [...mapping.rules] } }),
       ...(onGap === undefined ? {} : { onGap }),
       ...(copyBudget === undefined ? {} : { copyBudget }),
       ...(pausedAt === undefined ? {} : { pausedAt }),
@@ -367,6 +426,8 @@ export class TaskService {
       onGap: spec.onGap,
       copyBudget: spec.copyBudget,
       ...(spec.start === undefined ? {} : { start: spec.start }),
+      ...(spec.selection === undefined ? {} : { selection: spec.selection }),
+      ...(spec.mapping === undefined ? {} : { mapping: spec.mapping }),
       ...(status === undefined ? {} : { status }),
     };
   }
@@ -377,6 +438,8 @@ export class TaskService {
     this.#options.connections.changed();
   }
 }
+
+const mutable = ({ include, exclude, later }: Selection) => ({ include: [...include], exclude: [...exclude], later });
 
 /** @param otherwise What can be done instead. */
 function cannotCopy(field: string, otherwise: string): Refusal {

@@ -86,6 +86,11 @@ export interface MilvusCalls {
     request: CollectionRequest & { readonly properties: readonly KeyValue[] };
     response: MilvusStatus;
   };
+  /** `row_count` among them. */
+  GetCollectionStatistics: {
+    request: CollectionRequest;
+    response: StatusResponse & { readonly stats: readonly KeyValue[] };
+  };
   DropCollection: { request: CollectionRequest; response: MilvusStatus };
   ShowPartitions: {
     request: CollectionRequest;

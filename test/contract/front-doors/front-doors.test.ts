@@ -272,6 +272,54 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     for (const { id } of [source, target]) await client.call('connections.remove', { id });
   });
 
+  it('keeps with a task what it replicates and under which names; the one can be changed, the other not', async () => {
+    const source = await save(draft('chosen from'));
+    const target = await save({ name: 'standby', milvus: { address: '127.0.0.1:2' } });
+    const ids = { sourceId: source.id, targetId: target.id };
+    const selection = { include: [{ database: 'shop', collection: '*' }], later: false };
+    const mapping = { rules: [{ from: { database: 'my.db' }, to: { database: 'my_db' } }], collectionPrefix: 'dr_' };
+    const { task } = await client.call('tasks.create', { name: 'some', ...ids, selection, mapping });
+    expect(task.selection).toEqual({ ...selection, exclude: [] });
+    expect(task.mapping).toEqual({
+      ...mapping,
+      ...{ databasePrefix: '', databaseSuffix: '', collectionSuffix: '' },
+    });
+    const { task: plain } = await client.call('tasks.create', { name: 'all', ...ids });
+    expect([plain.selection, plain.mapping]).toEqual([undefined, undefined]);
+
+    // Its clusters cannot be reached: it holds from its beginning.
+    const other = { include: [{ database: '*', collection: '*' }], exclude: [{ database: '*', collection: 'tmp*' }] };
+    const told = nextEvent(client, 'tasks.changed', ({ tasks }) => tasks[0]?.selection?.exclude.length === 1);
+    const changed = await client.call('tasks.select', { id: task.id, selection: other });
+    expect(changed.task.selection).toEqual({ ...other, later: true });
+    await told;
+    await client.call('tasks.pause', { id: plain.id });
+    const paused = await client.call('tasks.select', { id: plain.id, selection });
+    expect(paused.task.selection).toEqual({ ...selection, exclude: [] });
+    const { tasks } = await client.call('tasks.list', {});
+    expect(tasks.map((one) => one.selection)).toEqual([changed.task.selection, paused.task.selection]);
+
+    const unreachable = await refusalOf(client.call('tasks.preview', { ...ids, selection }));
+    expect(unreachable.code).toBe('unreachable');
+    expect(JSON.stringify(unreachable)).not.toContain(SECRET);
+    const empty = client.call('tasks.select', { id: task.id, selection: { include: [] } });
+    expect(await refusalOf(empty)).toMatchObject({ code: 'invalidInput', context: { field: 'selection.include' } });
+    const twice = { rules: [...mapping.rules, ...mapping.rules] };
+    expect(await refusalOf(client.call('tasks.create', { name: 'twice', ...ids, mapping: twice }))).toMatchObject({
+      message: 'There are two rules for "my.db".*.',
+      context: { field: 'mapping' },
+    });
+    const refused = { rules: [{ from: { database: 'a' }, to: { database: 'a-b' } }] };
+    expect(await refusalOf(client.call('tasks.create', { name: 'no', ...ids, mapping: refused }))).toMatchObject({
+      context: { field: 'mapping.rules[0].to.database' },
+    });
+    expect(await refusalOf(client.call('tasks.select', { id: 'nobody', selection }))).toMatchObject({
+      code: 'notFound',
+    });
+    for (const { id } of tasks) await client.call('tasks.remove', { id });
+    for (const { id } of [source, target]) await client.call('connections.remove', { id });
+  });
+
   it('refuses to close gaps by a copy where rows cannot be read', async () => {
     const { etcd, wal } = draft('log only');
     const source = await save({ name: 'log only', etcd, wal });

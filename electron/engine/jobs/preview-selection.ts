@@ -1,0 +1,115 @@
+/** Job: what a selection and a mapping would do now. Reads only; leaves no trace. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { nameKey, type CollectionName } from '../../../shared/model/collection-name.ts';
+import { compileMapping } from '../../../shared/model/name-mapping.ts';
+import { toReplicationError } from '../../../shared/model/replication-error.ts';
+import { compileSelection } from '../../../shared/model/selection.ts';
+import type { SelectionPreview } from '../../../shared/contract/selection-preview.ts';
+import type { JobMessage } from '../host/job-host.ts';
+import type { PreviewInput } from '../host/preview-selection.ts';
+import { MilvusRpc, type RpcOptions } from '../milvus/milvus-rpc.ts';
+import { openEtcdCatalog } from '../source/catalog/etcd-catalog.ts';
+import type { CatalogCollection } from '../source/catalog/catalog.ts';
+import { openMilvusTarget } from '../target/milvus-target.ts';
+import type { Target } from '../target/target.ts';
+import { countRows } from './count-rows.ts';
+import { toPreview, type CountedRows, type NamesakeOnTarget } from './selection-preview.ts';
+
+const CALLS_AT_ONCE = 16;
+
+const say = (message: JobMessage): void => parentPort?.postMessage(message);
+const input = workerData as PreviewInput;
+
+async function preview(): Promise<SelectionPreview> {
+  const { source, target: endpoint, selection, mapping, owner, callTimeoutMs } = input;
+  const catalog = openEtcdCatalog(source.etcd, { timeoutMs: callTimeoutMs });
+  const target = openMilvusTarget(endpoint.milvus, { timeouts: { readMs: callTimeoutMs, probeMs: callTimeoutMs } });
+  try {
+    const [etcdClusterId, { collections }, held] = await Promise.all([
+      catalog.clusterId(),
+      catalog.snapshot(),
+      holdings(target, new AbortController().signal),
+    ]);
+    const { matches } = compileSelection(selection);
+    const selected = collections.filter((collection) => matches(nameOf(collection)));
+    const [rows, namesakes] = await Promise.all([countAll(selected), namesakesOf(target, selected, held.names)]);
+    const facts = {
+      source: { etcdClusterId, rootPath: source.etcd.rootPath },
+      collections,
+      targetHas: (id: bigint, tick: bigint | undefined) =>
+        held.identities.has(tick === undefined ? `${id}` : `${id}/${tick}`),
+      namesakes,
+      rows,
+      owner,
+    };
+    return toPreview(facts, selection, mapping);
+  } finally {
+    await Promise.all([catalog.close(), target.close()]);
+  }
+}
+
+const nameOf = ({ database, name }: CatalogCollection): CollectionName => ({ database, collection: name });
+
+interface Holdings {
+  readonly names: ReadonlySet<string>;
+  readonly identities: ReadonlySet<string>;
+}
+
+async function holdings(target: Target, signal: AbortSignal): Promise<Holdings> {
+  const names = new Set<string>();
+  const identities = new Set<string>();
+  for (const database of await target.listDatabases(signal)) {
+    for (const { name, id, createTick } of await target.collectionIdentities(database, signal)) {
+      names.add(nameKey({ database, collection: name }));
+      identities.add(`${id}`).add(`${id}/${createTick}`);
+    }
+  }
+  return { names, identities };
+}
+
+async function namesakesOf(
+  target: Target,
+  selected: readonly CatalogCollection[],
+  names: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, NamesakeOnTarget>> {
+  const { address } = compileMapping(input.mapping);
+  const found = new Map<string, NamesakeOnTarget>();
+  const taken = selected.map((collection) => address(nameOf(collection))).filter((name) => names.has(nameKey(name)));
+  await someAtOnce(taken, async (name) => {
+    const described = await target.describeCollection(name, new AbortController().signal);
+    if (described !== undefined) found.set(nameKey(name), { origin: described.origin, owner: described.owner });
+  });
+  return found;
+}
+
+/** What cannot be counted is left out: it is a number for a person and nothing hangs on it. */
+async function countAll(selected: readonly CatalogCollection[]): Promise<ReadonlyMap<string, CountedRows>> {
+  const counted = new Map<string, CountedRows>();
+  const { source, withoutRows, callTimeoutMs, countTimeoutMs } = input;
+  if (source.milvus === undefined || withoutRows === true) return counted;
+  const rpc = new MilvusRpc(source.milvus);
+  const options: RpcOptions = { deadlineMs: callTimeoutMs, signal: AbortSignal.timeout(countTimeoutMs) };
+  try {
+    await someAtOnce(selected, async (collection) => {
+      const rows = await countRows(rpc, collection, options).catch(() => undefined);
+      if (rows !== undefined) counted.set(nameKey(nameOf(collection)), rows);
+    });
+  } finally {
+    rpc.close();
+  }
+  return counted;
+}
+
+async function someAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, worker));
+}
+
+try {
+  say({ result: await preview() });
+} catch (error) {
+  say({ error: toReplicationError(error).toData() });
+}
