@@ -122,6 +122,12 @@ export function emptyState(): FakeState {
 }
 
 /** Two protections that follow, one that is paused. */
+const HELD_BY_ORDERS = [
+  ...NAMES.map((name, index) => ({ database: 'shop', collection: name, rows: 1_204_300 - index * 97_000 })),
+  { database: 'archive', collection: 'orders_2024', rows: 9_120_000 },
+  { database: 'default', collection: 'scratch', rows: 12 },
+];
+
 export function calmState(): FakeState {
   const orders = NAMES.map((name, index) =>
     collection(`4481${String(index)}`, name, {
@@ -135,6 +141,7 @@ export function calmState(): FakeState {
       cluster('analytics', 'analytics', { milvus: undefined, canBeTarget: false, usedBy: ['nightly'] }),
       cluster('archive', 'archive', { etcd: undefined, wal: undefined, canBeSource: false }),
     ],
+    held: { 'orders-prod': HELD_BY_ORDERS },
     tasks: [
       task('orders', 'orders', {
         status: status('orders', orders, {

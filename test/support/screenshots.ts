@@ -74,6 +74,24 @@ const SHOTS: readonly Shot[] = [
       await button(page, 'Next').click();
       await button(page, 'Next').click();
       await button(page, 'Next').click();
+      await button(page, 'Next').click();
+    },
+  },
+  {
+    name: 'wizard-selection',
+    state: 'calm',
+    path: '/protections/new',
+    then: async (page) => {
+      await page.getByLabel('orders-prod').check();
+      await button(page, 'Next').click();
+      await page.getByLabel('standby').check();
+      await button(page, 'Next').click();
+      await page.getByLabel('Chosen collections').check();
+      await page.getByRole('checkbox', { name: 'shop.orders' }).check();
+      await page.getByRole('textbox', { name: 'Patterns, one a line' }).fill('archive.*');
+      await page.getByText('Other names on the target').click();
+      await page.getByRole('textbox', { name: 'Before each collection' }).fill('dr_');
+      await page.getByRole('cell', { name: 'shop.dr_orders' }).waitFor();
     },
   },
   {
@@ -84,6 +102,7 @@ const SHOTS: readonly Shot[] = [
       await page.getByLabel('orders-prod').check();
       await button(page, 'Next').click();
       await page.getByLabel('standby').check();
+      await button(page, 'Next').click();
       await button(page, 'Next').click();
     },
   },
@@ -96,6 +115,7 @@ const SHOTS: readonly Shot[] = [
       await page.getByLabel('orders-prod').check();
       await button(page, 'Next').click();
       await page.getByLabel('standby').check();
+      await button(page, 'Next').click();
       await button(page, 'Next').click();
       await page.getByLabel('From given positions').check();
       await page.getByLabel('Positions as JSON').fill('{"by-dev-rootcoord-dml_0": "not base64!"}');

@@ -80,7 +80,8 @@ export async function createProtection(
   await button(page, 'Next').click();
   await page.getByRole('radio', { name: input.target }).check();
   await button(page, 'Next').click();
-  // What the wizard proposes: a copy where the source's rows can be read.
+  // What the wizard proposes: everything, and a copy where the source's rows can be read.
+  await button(page, 'Next').click();
   await button(page, 'Next').click();
   await page.getByRole('textbox', { name: 'Name' }).fill(input.name);
   await button(page, 'Next').click();

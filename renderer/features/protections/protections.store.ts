@@ -5,6 +5,7 @@ import type {
   ProcedureInput,
   ProcedureOutput,
   QuarantinedRecordView,
+  SelectionPreview,
   TaskView,
 } from '../../../shared/contract/procedures.ts';
 import { useClient } from '../../app/client.ts';
@@ -82,6 +83,11 @@ export const useProtections = defineStore('protections', () => {
       const { task } = await client.call('tasks.create', input);
       put(task);
       return task;
+    },
+    preview: (input: ProcedureInput<'tasks.preview'>): Promise<SelectionPreview> => client.call('tasks.preview', input),
+    /** Resolves when it holds, where the task runs. */
+    async select(id: string, selection: ProcedureInput<'tasks.select'>['selection']): Promise<void> {
+      put((await client.call('tasks.select', { id, selection })).task);
     },
     /** The newest first. */
     history: (id: string): Promise<ProcedureOutput<'tasks.history'>> => client.call('tasks.history', { id }),

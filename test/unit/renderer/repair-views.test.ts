@@ -277,6 +277,7 @@ it('says how far the log of the chosen source goes back, or why that is not know
   await press('Next');
   await choose('standby');
   await press('Next');
+  await press('Next');
   await choose('oldest');
   await flushPromises();
   expect(text()).toContain('How far the log goes back could not be found out: Kafka does not answer.');
@@ -292,6 +293,7 @@ it('begins at positions that were pasted, once they can be read', async () => {
   await window.find('input[value="orders-prod"]').setValue(true);
   await press('Next');
   await window.find('input[value="standby"]').setValue(true);
+  await press('Next');
   await press('Next');
   await window.find('input[value="positions"]').setValue(true);
   expect(isDisabled('Next')).toBe(true);

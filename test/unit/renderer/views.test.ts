@@ -123,13 +123,15 @@ it('shows why the core refused to pause', async () => {
   expect(text()).not.toContain('The disk is full.');
 });
 
-it('leads from source to target, start and name to a plain summary, and creates', async () => {
+it('leads from source to target, selection, start and name to a plain summary, and creates', async () => {
   const client = createFakeClient(calmState());
   const { window, text, press, router } = await mountWindow(client, '/protections/new');
   await window.find('input[value="orders-prod"]').setValue(true);
   await press('Next');
   expect(text()).toContain('Is the source already.');
   await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
+  expect(text()).toContain('Everything, also what is created later.');
   await press('Next');
   await press('Next');
   await press('Next');
@@ -201,6 +203,7 @@ it('leads back to the step of the wizard that the core refuses', async () => {
   await press('Next');
   await press('Next');
   await press('Next');
+  await press('Next');
   const refusal = errorData('invalidInput', 'config', 'A protection of this name is there already.', 'Choose another.');
   client.failNext('tasks.create', new ContractError({ ...refusal, context: { field: 'name' } }));
   await press('Create protection');
@@ -216,6 +219,7 @@ it('proposes a copy where the rows of the source can be read, and says what will
   await window.find('input[value="orders-prod"]').setValue(true);
   await press('Next');
   await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
   await press('Next');
   expect(window.find<HTMLInputElement>('input[value="copy"]').element.checked).toBe(true);
   await window.find('input[type="checkbox"]').setValue(true);
@@ -234,6 +238,7 @@ it('offers no copy of a source whose rows cannot be read, and asks for a time th
   await window.find('input[value="analytics"]').setValue(true);
   await press('Next');
   await window.find('input[value="archive"]').setValue(true);
+  await press('Next');
   await press('Next');
   expect(window.find('input[value="copy"]').attributes('disabled')).toBeDefined();
   expect(text()).toContain('The address of the source’s Milvus is not known');
