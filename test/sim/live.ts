@@ -3,16 +3,18 @@
  * engine. In the end the target equals the source. The same seed gives the same life.
  */
 import { expect, onTestFinished, vi } from 'vitest';
+import { SAME_NAMES, type NameMapping } from '../../shared/model/name-mapping.ts';
+import { EVERYTHING, type Selection } from '../../shared/model/selection.ts';
 import type { StartPoint } from '../../shared/model/start-point.ts';
 import { MemoryTask, settle } from '../support/memory-engine.ts';
-import { MemorySource } from '../support/memory-source.ts';
+import { MemorySource, type Content } from '../support/memory-source.ts';
 import { MemoryTarget, type CallRecord, type TargetFault } from '../support/memory-target.ts';
 import { statesOf, type Coverage, type FaultKind } from './coverage.ts';
 import { Random, RandomLife } from './random-life.ts';
 import { RestlessLog } from './restless-log.ts';
 
 /** Parts of a life that are drawn apart from its acts. */
-const PART = { course: -1, slowness: -2, kills: -3, log: -4, jitter: -5, recopies: -6 } as const;
+const PART = { course: -1, slowness: -2, kills: -3, log: -4, jitter: -5, recopies: -6, selections: -7 } as const;
 /** Engine steps from a start to a kill. */
 const KILL_WITHIN_STEPS = 120;
 /** From a fault to an end that it draws along. */
@@ -76,13 +78,18 @@ async function liveOnce(
   task.rows.turns = () => seed % 7;
   task.rows.beforeRead = () => log.arrive();
 
+  const mapping = seed % 4 === 1 ? OTHER_NAMES : SAME_NAMES;
+  const selections = new Random(seed, PART.selections);
+  // In every fifth life what is called c is taken out and comes back.
+  const isSelecting = seed % 5 === 2;
+  let wish: Selection = EVERYTHING;
   const fates = new Random(seed, PART.kills);
   let killsLeft = fates.below(4);
   let endsLeft = fates.below(4);
   const begin = () => {
     const killAt = killsLeft > 0 ? 1 + fates.below(KILL_WITHIN_STEPS) : undefined;
     trace.push(`the engine starts${killAt === undefined ? '' : `, to be killed at step ${killAt}`}`);
-    return task.start({ budgetBytes, start, ...(killAt === undefined ? {} : { killAt }) });
+    return task.start({ budgetBytes, start, mapping, selection: wish, ...(killAt === undefined ? {} : { killAt }) });
   };
   for (let act = 0; act < early; act += 1) {
     if (without.has(act)) continue;
@@ -121,7 +128,8 @@ async function liveOnce(
   const isDue = (id: bigint): boolean =>
     task.store.load()?.collections.some((stored) => stored.id === id && stored.isRecopy && stored.copy === 'due') ===
     true;
-  life.mayDrop = ({ id }) => !isDue(id);
+  // What is left out stays on the target: another one of its name would be held, for the operator to decide.
+  life.mayDrop = ({ id, name }) => !isDue(id) && !(isSelecting && name === LEFT_OUT);
   const recopy = async (): Promise<void> => {
     const { collections = [] } = task.store.load() ?? {};
     const living = collections.filter(({ id }) => source.catalog.collections.has(id));
@@ -131,8 +139,15 @@ async function liveOnce(
     // It may be gone, or the engine, before it is done.
     await running.recopy(one.id).catch(() => undefined);
   };
+  const select = async (next: Selection): Promise<void> => {
+    wish = next;
+    trace.push(next.exclude.length === 0 ? 'everything is selected' : `${LEFT_OUT} is left out`);
+    // Where the engine dies before it is done, the next one begins with it.
+    await running.select(next).catch(() => undefined);
+  };
   for (let act = early; act < acts; act += 1) {
     if (without.has(act)) continue;
+    if (isSelecting && selections.below(6) === 0) await select(wish === EVERYTHING ? WITHOUT_ONE : EVERYTHING);
     if (isRecopying && recopies.below(6) === 0) await recopy();
     life.turnTo(act);
     const { random } = life;
@@ -141,6 +156,7 @@ async function liveOnce(
     if (random.below(3) === 0) await settle(random.below(6));
     if (isEnded || running.steps.isDead || random.below(20) === 0) await restart();
   }
+  if (wish !== EVERYTHING) await select(EVERYTHING);
   life.end();
   for (;;) {
     const isLevel = await running.level().then(
@@ -154,12 +170,36 @@ async function liveOnce(
     await restart();
   }
   await settle(2);
-  expect(task.content()).toEqual(source.content());
+  expect(underSourceNames(task.content(), mapping)).toEqual(source.content());
   expect(task.violations).toEqual([]);
   expect(running.status()).toMatchObject({ state: 'following', budgetUsedBytes: 0, operationsPending: 0 });
   await running.stop();
   expect(source.wal.openReaders).toBe(0);
 }
+
+const OTHER_NAMES: NameMapping = {
+  ...SAME_NAMES,
+  rules: [{ from: { database: 'one' }, to: { database: 'uno' } }],
+  collectionSuffix: '_dr',
+};
+const LEFT_OUT = 'c';
+const WITHOUT_ONE: Selection = { ...EVERYTHING, exclude: [{ database: '*', collection: LEFT_OUT }] };
+
+/** What bears the name of the source and should not is left as it is, and differs then. */
+function underSourceNames(content: Content, mapping: NameMapping): Content {
+  if (mapping !== OTHER_NAMES) return content;
+  return Object.fromEntries(
+    Object.entries(content).map(([database, held]) => {
+      const collections = Object.entries(held).map(([name, of]) => [sourceNameOf(database, name), of] as const);
+      return [database === 'uno' ? 'one' : database, Object.fromEntries(collections)];
+    }),
+  );
+}
+
+const sourceNameOf = (targetDatabase: string, name: string): string => {
+  if (targetDatabase === 'uno') return name;
+  return name.endsWith('_dr') ? name.slice(0, -'_dr'.length) : `unmapped ${name}`;
+};
 
 const WRITE_FAULTS: Readonly<Partial<Record<TargetFault['kind'], FaultKind>>> = {
   refuse: 'write refused',
@@ -192,7 +232,9 @@ function watchFaults(
     if (coverage === undefined) return;
     const fault = (isWrite(record) ? WRITE_FAULTS : DEFINITION_FAULTS)[kind];
     // A call on a database is one for each collection in it.
-    const { address } = record;
+    const [database = '', collection] = record.address.split('.');
+    const sourceDatabase = database === 'uno' ? 'one' : database;
+    const address = collection === undefined ? sourceDatabase : `${sourceDatabase}.${collection.replace(/_dr$/, '')}`;
     const states = statesOf(
       store.load(),
       ({ database, name }) => address === database || address === `${database}.${name}`,

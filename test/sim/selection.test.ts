@@ -434,4 +434,24 @@ describe('several tasks on one pair', () => {
     await one.level();
     expect(first.content()).toEqual(source.content());
   });
+
+  test('that make the same one at the same moment: it belongs to one of them, and the other is held', async () => {
+    const { source, target, task: first } = begin();
+    const second = new MemoryTask(source, target);
+    onTestFinished(() => second[Symbol.asyncDispose]());
+    const orders = source.createCollection('orders', { channels: [0] });
+    source.insert(orders, rowsOf(0, 3, 'value'));
+    source.tickAll();
+    const held = Promise.withResolvers<void>();
+    for (let call = 0; call < 2; call += 1) target.script('createCollection', { kind: 'hold', until: held.promise });
+    const running = [first.start(), second.start({ selection: only('default.orders') })];
+    await until(() => target.calls.createCollection === 2, 'both to make it');
+    held.resolve();
+    await until(() => running.some((one) => one.status().state === 'held'), 'one to be held');
+    await until(
+      () => target.find({ database: 'default', collection: 'orders' })?.partitions.get('_default')?.length === 3,
+      'the rows of the other',
+    );
+    expect(running.map((one) => one.status().state).toSorted()).toEqual(['following', 'held']);
+  });
 });

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { NameMappingInput } from '../../shared/model/name-mapping.ts';
+import type { SelectionInput } from '../../shared/model/selection.ts';
 import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { SourceConnection, TargetConnection } from '../../shared/model/connection.ts';
 
@@ -19,6 +21,8 @@ export interface TaskInput {
   readonly source: SourceConnection;
   readonly target: TargetConnection;
   readonly start?: StartPoint;
+  readonly selection?: SelectionInput;
+  readonly mapping?: NameMappingInput;
 }
 
 /** A data folder with one task file in it. */

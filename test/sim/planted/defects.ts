@@ -230,4 +230,32 @@ export const DEFECTS: readonly Defect[] = [
     to: 'return this.#context.cluster.load(address, this.loaded, () => undefined, signal);',
     suites: ['copy-loads.test.ts'],
   },
+  {
+    name: "operations sent under the source's names",
+    file: 'electron/engine/target/mapped-target.ts',
+    from: 'return withMappedNames(request, (address) => this.#mapped(address));',
+    to: 'return request;',
+    suites: ['selection.test.ts'],
+  },
+  {
+    name: 'copy of what comes back made as if nothing were there',
+    file: `${TASK}/selection-change.ts`,
+    from: "copy: 'due', isRecopy: true, phase: 'creating' }",
+    to: "copy: 'due', isRecopy: false, phase: 'creating' }",
+    suites: ['selection.test.ts'],
+  },
+  {
+    name: 'birth taken up although it is not selected',
+    file: `${TASK}/collection-births.ts`,
+    from: 'if (found === undefined || !selection.takesUp(found)) return undefined;',
+    to: 'if (found === undefined) return undefined;',
+    suites: ['selection.test.ts'],
+  },
+  {
+    name: 'copy of another task taken for its own',
+    file: `${TASK}/target-copy.ts`,
+    from: '(owner === undefined || own === undefined || owner === own)',
+    to: 'true',
+    suites: ['selection.test.ts'],
+  },
 ];

@@ -11,6 +11,7 @@ import type { MilvusEndpoint } from '../../../../shared/model/connection.ts';
 import { snapshotCluster, type ClusterSnapshot, type SnapshotProgress } from './cluster-snapshot.ts';
 import type { ComparisonReport } from './comparison-report.ts';
 import { judge } from './judge.ts';
+import { underSourceNames, type ComparedScope } from './under-source-names.ts';
 
 export type { SnapshotProgress } from './cluster-snapshot.ts';
 
@@ -19,6 +20,8 @@ export interface ComparisonOptions {
   readonly target: MilvusEndpoint;
   /** Without it, source and target are compared with each other only. */
   readonly ledgerFile?: string | undefined;
+  /** What of the source was to be brought, and under which names; absent: everything, under its own. */
+  readonly scope?: ComparedScope | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: SnapshotProgress) => void;
 }
@@ -38,5 +41,9 @@ export async function compareClusters(options: ComparisonOptions): Promise<Compa
   };
   const source = await snapshot(options.source, 'source');
   const target = await snapshot(options.target, 'target');
-  return { ...judge(source, target, expected), durationMs: Math.round(performance.now() - startedMs) };
+  const compared = underSourceNames(source, target, options.scope ?? {});
+  return {
+    ...judge(compared.source, compared.target, expected),
+    durationMs: Math.round(performance.now() - startedMs),
+  };
 }
