@@ -10,7 +10,7 @@ const held = (database: string, collection: string, content: string): Collection
   shape: {
     ...{ database, collection, fields: [], isDynamic: false, description: '', shards: 1, consistencyLevel: 'Bounded' },
     ...{ properties: '', partitions: ['_default'], hasPartitionKey: false, indexes: [], loadState: 'notLoaded' },
-    ...{ loadedPartitions: [], hashedFields: [], keyField: { name: 'id', type: 'Int64' } },
+    ...{ functions: [], loadedPartitions: [], hashedFields: [], keyField: { name: 'id', type: 'Int64' } },
   },
   rows: new Map([['_default', { rows: new Map([['1', content]]), count: 1 }]]),
 });
