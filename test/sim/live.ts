@@ -139,6 +139,11 @@ async function liveOnce(
     // It may be gone, or the engine, before it is done.
     await running.recopy(one.id).catch(() => undefined);
   };
+  /** One of the name is dropped on the source and still to be dropped on the target, where it would stay if it were left out. */
+  const isEnding = (name: string): boolean =>
+    task.store.load()?.collections.some(
+      (stored) => stored.name === name && stored.phase !== 'dropped' && !source.catalog.collections.has(stored.id),
+    ) === true;
   const select = async (next: Selection): Promise<void> => {
     wish = next;
     trace.push(next.exclude.length === 0 ? 'everything is selected' : `${LEFT_OUT} is left out`);
@@ -147,7 +152,9 @@ async function liveOnce(
   };
   for (let act = early; act < acts; act += 1) {
     if (without.has(act)) continue;
-    if (isSelecting && selections.below(6) === 0) await select(wish === EVERYTHING ? WITHOUT_ONE : EVERYTHING);
+    if (isSelecting && selections.below(6) === 0 && !isEnding(LEFT_OUT)) {
+      await select(wish === EVERYTHING ? WITHOUT_ONE : EVERYTHING);
+    }
     if (isRecopying && recopies.below(6) === 0) await recopy();
     life.turnTo(act);
     const { random } = life;

@@ -74,13 +74,25 @@ export class CollectionBirths {
     // Another shard's message may have been first, while this one asked.
     let replica = registry.get(record.collectionId);
     if (replica === undefined) {
-      if (found === undefined || !selection.takesUp(found)) return undefined;
+      if (found === undefined || !selection.takesUp(found) || this.#isPassed(found, follower)) return undefined;
       const stored = toStoredCollection(found);
       store.addCollection(stored);
       replica = this.#context.addReplica(stored);
     }
     await this.#context.addNewChannels();
     return replica;
+  }
+
+  /**
+   * Another of its channels has been read past its birth, when it did not belong to the selection or was left alone: its history
+   * is not to be had from here on. One that the source still has is found in the catalogue.
+   */
+  #isPassed({ startPositions }: CatalogCollection, { channel }: ChannelFollower): boolean {
+    const { wal, readers } = this.#context;
+    return startPositions.some(
+      ({ pchannel, messageId }) =>
+        pchannel !== channel && (readers.get(pchannel)?.hasRead(wal.decodeMessageId(messageId)) ?? false),
+    );
   }
 
   /**

@@ -85,9 +85,10 @@ export class ScopeKeeper {
   async applyAtStart(stored: StoredTask, collections: readonly CatalogCollection[]): Promise<void> {
     const selection = this.selection.current;
     this.#isApplied = true;
-    if (isSameSelection(stored.scope.selection ?? EVERYTHING, selection)) return;
+    const before = stored.scope.selection ?? EVERYTHING;
+    if (isSameSelection(before, selection)) return;
     const { store, notice } = this.#context;
-    const plan = await planSelection(this.#planning(), selection, stored.collections, collections);
+    const plan = await planSelection(this.#planning(), { before, selection }, stored.collections, collections);
     await this.#releaseLoads(plan.removed);
     store.applySelection(plan);
     for (const { id, database, name } of stored.collections) {
@@ -128,7 +129,9 @@ export class ScopeKeeper {
   async #apply(selection: Selection): Promise<boolean> {
     const { catalog, store, registry, signal, observer, isDropped } = this.#context;
     const { collections } = await retrying(() => catalog.snapshot(), signal, observer);
-    const plan = await planSelection(this.#planning(), selection, store.load()?.collections ?? [], collections);
+    const stored = store.load();
+    const change = { before: stored?.scope.selection ?? EVERYTHING, selection };
+    const plan = await planSelection(this.#planning(), change, stored?.collections ?? [], collections);
     const leaving = plan.removed.map((id) => registry.get(id)).filter((replica) => replica !== undefined);
     for (const replica of leaving) replica.detach();
     await orAborted(Promise.all(leaving.map((replica) => replica.whenQuiet())), signal);

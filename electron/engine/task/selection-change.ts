@@ -8,6 +8,7 @@ import type { SelectionChange, StoredCollection } from '../../../shared/model/ta
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import { shardsFromCreation, toStoredCollection } from './begin-task.ts';
+import { TaskSelection } from './task-selection.ts';
 
 export interface SelectionChangeContext {
   readonly wal: Pick<Wal, 'decodeMessageId' | 'bounds'>;
@@ -17,10 +18,13 @@ export interface SelectionChangeContext {
   readonly isOwnCopyThere: (collection: CatalogCollection) => Promise<boolean>;
 }
 
-/** What changes, against what is followed now. `collections`: all that the catalogue holds. */
+/**
+ * What changes, against what is followed now. `before`: the selection that held until now; what belonged to it and is not followed
+ * was born meanwhile, and comes with its own messages in the log. `collections`: all that the catalogue holds.
+ */
 export async function planSelection(
   context: SelectionChangeContext,
-  selection: Selection,
+  { before, selection }: { readonly before: Selection; readonly selection: Selection },
   followed: Iterable<Pick<StoredCollection, 'id' | 'database' | 'name' | 'phase'>>,
   collections: readonly CatalogCollection[],
 ): Promise<SelectionChange> {
@@ -31,7 +35,10 @@ export async function planSelection(
   const knownIds = new Set(known.map(({ id }) => id));
   const isEnding = ({ phase }: (typeof known)[number]) => phase === 'dropping' || phase === 'dropped';
   const removed = known.filter((collection) => !has(collection) && !isEnding(collection)).map(({ id }) => id);
-  const found = collections.filter((collection) => has(collection) && !knownIds.has(collection.id));
+  const earlier = new TaskSelection(before);
+  const found = collections.filter(
+    (collection) => has(collection) && !knownIds.has(collection.id) && !earlier.takesUp(collection),
+  );
   const added = await Promise.all(found.map((collection) => addedCollection(context, collection)));
   const shards = context.canCopy ? [] : await Promise.all(found.map((collection) => shardsOf(context, collection)));
   return { selection, removed, added, shards: shards.flat() };
