@@ -4,6 +4,8 @@
  */
 import { nameText, type CollectionName } from './collection-name.ts';
 
+/** The task that has made the copy, or has taken it over. */
+export const OWNER_PROPERTY = 'lifeline.owner';
 /** JSON of the hops, the nearest first. */
 export const CHAIN_PROPERTY = 'lifeline.chain';
 /** `<etcd cluster id>/<collection id>`: all that earlier versions wrote. */

@@ -141,9 +141,11 @@ async function liveOnce(
   };
   /** One of the name is dropped on the source and still to be dropped on the target, where it would stay if it were left out. */
   const isEnding = (name: string): boolean =>
-    task.store.load()?.collections.some(
-      (stored) => stored.name === name && stored.phase !== 'dropped' && !source.catalog.collections.has(stored.id),
-    ) === true;
+    task.store
+      .load()
+      ?.collections.some(
+        (stored) => stored.name === name && stored.phase !== 'dropped' && !source.catalog.collections.has(stored.id),
+      ) === true;
   const select = async (next: Selection): Promise<void> => {
     wish = next;
     trace.push(next.exclude.length === 0 ? 'everything is selected' : `${LEFT_OUT} is left out`);

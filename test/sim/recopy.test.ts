@@ -276,3 +276,41 @@ test('another collection is followed meanwhile', async () => {
   held.resolve();
   await isEqual(ended, running);
 });
+
+describe('a copy that another store knows of', () => {
+  const find = (target: MemoryTarget) => target.find({ database: 'default', collection: 'orders' });
+
+  test.each(['copy', 'creation'] as const)(
+    'is held as unknown by a task that begins with %s, and is taken over by a new copy',
+    async (kind) => {
+      const source = new MemorySource(2);
+      const { task: first, orders } = await followed(source, { channels: [0, 1] });
+      await using ended = first;
+      gap(source, orders);
+      await using second = new MemoryTask(source, ended.target);
+      const before = find(ended.target)?.partitions.get('_default')?.length;
+      const running = second.start({ start: kind === 'copy' ? COPY.start : { kind } });
+      await expect(running.level()).rejects.toMatchObject({ code: 'storeOutdated', side: 'store' });
+      expect(running.status().collections).toMatchObject([
+        { state: 'held', trouble: { error: { code: 'storeOutdated' }, hint: expect.stringContaining('copy') } },
+      ]);
+      expect(find(ended.target)?.partitions.get('_default')).toHaveLength(before ?? -1);
+      await running.recopy(asCollectionId(orders.id));
+      await isEqual(second, running);
+      expect(second.store.joins()).toMatchObject([{ isRecopy: true }]);
+    },
+  );
+
+  test('is made anew where it was dropped meanwhile', async () => {
+    const source = new MemorySource(2);
+    const { task: first, orders } = await followed(source, { channels: [0, 1] });
+    await using ended = first;
+    await using second = new MemoryTask(source, ended.target);
+    const running = second.start(COPY);
+    await expect(running.level()).rejects.toMatchObject({ code: 'storeOutdated' });
+    ended.target.databases.get('default')?.delete('orders');
+    await running.retry(asCollectionId(orders.id));
+    await isEqual(second, running);
+    expect(second.store.joins()).toMatchObject([{ collection: 'orders' }]);
+  });
+});

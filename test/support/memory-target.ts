@@ -5,6 +5,7 @@
  */
 import { CHAIN_PROPERTY } from '../../shared/model/origin-chain.ts';
 import { asTimeTick, type TimeTick } from '../../shared/time/time-tick.ts';
+import { OWNER_PROPERTY } from '../../shared/model/origin-chain.ts';
 import { ReplicationError, type ErrorCode } from '../../shared/model/replication-error.ts';
 import { hasPartitionKey, parseCollectionSchema } from '../../electron/engine/codec/collection-schema.ts';
 import type { FieldSlice } from '../../electron/engine/codec/records.ts';
@@ -42,7 +43,7 @@ export interface MemoryCollection {
   readonly id: bigint;
   readonly properties?: Map<string, string>;
   readonly origin: string;
-  readonly owner?: string | undefined;
+  owner?: string | undefined;
   readonly hasPartitionKey: boolean;
   readonly shardCount: number;
   readonly partitions: Map<string, Row[]>;
@@ -162,7 +163,10 @@ export class MemoryTarget implements Target {
   setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     return this.#call('setProperties', nameOf(address), '', signal, () => {
       const found = this.#existing(address);
-      for (const { key, value } of properties) found.properties?.set(key, value);
+      for (const { key, value } of properties) {
+        if (key === OWNER_PROPERTY) found.owner = value;
+        else found.properties?.set(key, value);
+      }
     });
   }
 

@@ -6,7 +6,7 @@ import { asTimeTick } from '../../../shared/time/time-tick.ts';
 import { parseCollectionSchema } from '../codec/collection-schema.ts';
 import { withoutGeneratedKeys } from '../codec/schema-rewrite.ts';
 import { silentLogger, type Logger } from '../runtime/logger.ts';
-import { CHAIN_PROPERTY, isOwnProperty } from '../../../shared/model/origin-chain.ts';
+import { CHAIN_PROPERTY, isOwnProperty, OWNER_PROPERTY } from '../../../shared/model/origin-chain.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { deleteExpressions } from './delete-expression.ts';
 import { encodeRowsRequest } from './insert-request.ts';
@@ -31,7 +31,6 @@ import { TARGET_TIMEOUTS, type TargetTimeouts } from './timeouts.ts';
 
 /** Property of every collection that Lifeline makes. Milvus keeps and returns properties that it does not know (seen with 2.3.5). */
 export const ORIGIN_PROPERTY = 'lifeline.origin';
-const OWNER_PROPERTY = 'lifeline.owner';
 
 /** A source that is a replica of something else marks its collections with this; a copy that had it would refuse writes. */
 const REPLICATE_ID_PROPERTY = 'replicate.id';

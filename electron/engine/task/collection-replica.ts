@@ -204,6 +204,11 @@ export class CollectionReplica implements LaneOwner {
     return this.#targetCopy.isDropped;
   }
 
+  /** Nothing of it was ever sent to the target. */
+  get isPending(): boolean {
+    return this.#targetCopy.phase === 'pending';
+  }
+
   /** Its drop was begun, perhaps by an earlier run. */
   get isEnding(): boolean {
     return this.#targetCopy.isEnding;

@@ -5,6 +5,7 @@
  * target is called, so after a crash it is known what may have happened.
  */
 import type { CollectionId, PartitionId } from '../../../shared/model/ids.ts';
+import { OWNER_PROPERTY } from '../../../shared/model/origin-chain.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
@@ -252,7 +253,7 @@ export class TargetCopy {
         return;
       }
       const origin = this.#context.originOf(this.#stored.id);
-      if (found !== undefined && !(this.#phase === 'creating' && this.#isOwn(found))) throw this.#nameTaken(found);
+      if (found !== undefined && !(this.#phase === 'creating' && this.#mayTake(found))) throw this.#notOurs(found);
       if (found === undefined) {
         this.#setPhase('creating');
         await this.#context.ensureDatabase(this.#targetAddress.database);
@@ -260,6 +261,7 @@ export class TargetCopy {
       }
       const made = found ?? (await describe());
       if (made === undefined) throw this.#targetChanged(true);
+      if (!this.#isOwn(made)) await onTarget('setProperties', (signal) => this.#takeOver(signal));
       for (const partition of made.partitions) this.#knownPartitions.add(partition);
       this.#targetId = made.id;
       this.#targetCreateTick = made.createTick;
@@ -287,7 +289,7 @@ export class TargetCopy {
       const isThere = error instanceof ReplicationError && error.code === 'alreadyExists';
       if (!isThere) throw error;
       const found = await this.#context.target.describeCollection(this.#address, signal);
-      if (found === undefined || !this.#isOwn(found)) throw this.#nameTaken(found);
+      if (found === undefined || !this.#isOwn(found)) throw this.#notOurs(found);
     }
   }
 
@@ -304,6 +306,22 @@ export class TargetCopy {
     );
   }
 
+  /** A person's order to copy it again takes over what another task has made of the same collection. */
+  #mayTake(found: TargetCollection): boolean {
+    return this.#isOwn(found) || (this.#stored.isRecopy && found.origin === this.#context.originOf(this.#stored.id));
+  }
+
+  #takeOver(signal: AbortSignal): Promise<void> {
+    const { owner, target } = this.#context;
+    if (owner === undefined) return Promise.resolve();
+    return target.setProperties(this.#address, [{ key: OWNER_PROPERTY, value: owner }], signal);
+  }
+
+  #notOurs(found: TargetCollection | undefined): ReplicationError {
+    const isOfTheSame = found?.origin === this.#context.originOf(this.#stored.id);
+    return isOfTheSame ? this.#unknownCopy() : this.#nameTaken(found);
+  }
+
   #nameTaken(found: TargetCollection | undefined): ReplicationError {
     const { database, collection } = this.#targetAddress;
     const origin = this.#context.originOf(this.#stored.id);
@@ -311,15 +329,28 @@ export class TargetCopy {
     const what =
       found?.origin === undefined
         ? 'that this task did not make. Drop or rename it there, then resume.'
-        : found.origin === origin
-          ? 'that another task has made for the same collection of the source. Leave it out of one of the two, then resume.'
-          : origin.startsWith(`${cluster}/`)
-            ? 'that holds the copy of another collection of the source. Map the names so that each has its own, or drop it there, then resume.'
-            : `that another task brings there from another source (etcd cluster ${cluster}). Map the names so that each has its own, then resume.`;
+        : origin.startsWith(`${cluster}/`)
+          ? 'that holds the copy of another collection of the source. Map the names so that each has its own, or drop it there, then resume.'
+          : `that another task brings there from another source (etcd cluster ${cluster}). Map the names so that each has its own, then resume.`;
     return new ReplicationError(
       'alreadyExists',
       'target',
       `The target already has a collection ${database}.${collection} ${what}`,
+      { context: { database, collection } },
+    );
+  }
+
+  /**
+   * Made of this very collection, and not by this task of this store. Its rows may be ahead of the source's log, and others
+   * than ours may write into it: not ours to take without a person's word.
+   */
+  #unknownCopy(): ReplicationError {
+    const { database, collection } = this.#address;
+    const name = `${database}.${collection}`;
+    return new ReplicationError(
+      'storeOutdated',
+      'store',
+      `The target holds a copy of ${name} that another task has made for the same collection of the source, here or in another data folder. Leave it out of one of the two; where the other one is gone, copy ${name} again to go on with it, or drop it on the target and resume.`,
       { context: { database, collection } },
     );
   }

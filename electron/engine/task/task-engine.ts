@@ -560,7 +560,7 @@ export class TaskEngine {
       for (let isBegun = false; !isBegun;) {
         const replica = this.#registry.get(id);
         if (replica === undefined) throw notThere(1);
-        isBegun = await this.#replace(replica, () => this.#parts.store.beginRecopy(id, 'creating'));
+        isBegun = await this.#replace(replica, () => this.#beginRecopy(replica));
       }
     }
   }
@@ -589,6 +589,12 @@ export class TaskEngine {
     }
     const ends = await this.#logEnds(shards);
     for (const shard of await this.#claim(shards)) this.#follow(shard, ends);
+  }
+
+  #beginRecopy(replica: CollectionReplica): void {
+    // Where another of its name is still to be dropped, nothing of it can be on the target.
+    const isAwaited = this.#registry.predecessorsOf(replica).length > 0 && replica.isPending;
+    this.#parts.store.beginRecopy(replica.id, isAwaited ? 'pending' : 'creating');
   }
 
   setCopyBudget(budget: CopyBudget): void {

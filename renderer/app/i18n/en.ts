@@ -803,7 +803,7 @@ export const en = {
       hint: 'Make room there; it goes on by itself.',
     },
     storeOutdated: {
-      title: 'The data folder was put back to an earlier state.',
+      title: 'This data folder does not know what was written to the target last.',
       hint: 'Bring back its newest copy, or copy the collections again.',
     },
     leaseLost: {

@@ -726,7 +726,7 @@ export const zhHans: Catalogue = {
     channelsNotFound: { title: '在日志中没有找到通道。', hint: '请按 milvus.yaml 填写通道前缀和日志地址。' },
     storeFailed: { title: '无法读写数据目录。', hint: '请检查剩余空间和权限，然后恢复任务。' },
     storeFull: { title: '数据目录所在磁盘已满。', hint: '请腾出空间，任务会自动继续。' },
-    storeOutdated: { title: '数据目录被恢复到了较早的状态。', hint: '请恢复其最新的副本，或重新复制集合。' },
+    storeOutdated: { title: '此数据目录不了解目标上最近写入的内容。', hint: '请恢复其最新的副本，或重新复制集合。' },
     leaseLost: { title: '此保护的另一次运行已接管。', hint: '仅当它不在别处运行时才在此恢复。' },
     targetInUse: { title: '另一个 Lifeline 正在写入目标。', hint: '请停止它；如果不再需要它，可接管目标。' },
     invalidConfig: { title: '某项设置有误。', hint: '请更正提到的设置。' },

@@ -727,7 +727,7 @@ export const zhHant: Catalogue = {
     channelsNotFound: { title: '在日誌中找不到通道。', hint: '請依 milvus.yaml 填寫通道前綴與日誌位址。' },
     storeFailed: { title: '無法讀寫資料目錄。', hint: '請檢查剩餘空間與權限，然後恢復任務。' },
     storeFull: { title: '資料目錄所在磁碟已滿。', hint: '請騰出空間，任務會自動繼續。' },
-    storeOutdated: { title: '資料目錄被還原到較早的狀態。', hint: '請還原其最新的副本，或重新複製集合。' },
+    storeOutdated: { title: '此資料目錄不瞭解目標上最近寫入的內容。', hint: '請還原其最新的副本，或重新複製集合。' },
     leaseLost: { title: '此保護的另一次執行已接管。', hint: '僅當它不在別處執行時才在此恢復。' },
     targetInUse: { title: '另一個 Lifeline 正在寫入目標。', hint: '請停止它；如果不再需要它，可接管目標。' },
     invalidConfig: { title: '某項設定有誤。', hint: '請更正提到的設定。' },
