@@ -29,6 +29,19 @@ const nameOf = ({ database, collection }: CollectionAddress) => ({ dbName: datab
 const objectMissing = (error: unknown): unknown =>
   error instanceof ReplicationError && error.code === 'notFound' ? error.context['object'] : undefined;
 
+const isCollectionMissing = (error: unknown): boolean =>
+  ['collection', 'database'].includes(String(objectMissing(error)));
+
+function notKnownEverywhere(side: 'source' | 'target', address: CollectionAddress, cause: unknown): ReplicationError {
+  const { database, collection } = address;
+  return new ReplicationError(
+    'notReady',
+    side,
+    `The ${side} has ${database}.${collection}, and not all of its parts know it yet. Wait until all of Milvus runs.`,
+    { cause, context: { database, collection } },
+  );
+}
+
 export class SourceState {
   readonly #rpc: MilvusRpc;
   readonly #side: 'source' | 'target';
@@ -39,14 +52,15 @@ export class SourceState {
   }
 
   async describe(address: CollectionAddress, signal: AbortSignal): Promise<CollectionState | undefined> {
+    const id = await this.#idOf(address, signal);
+    if (id === undefined) return undefined;
     try {
-      const { collectionID } = await this.#rpc.call('DescribeCollection', nameOf(address), optionsFor(address, signal));
       const partitions = await this.#partitions(address, signal);
       const states = partitions.map(({ state }) => state);
       const isLoaded = states.every((state) => state === LOADED);
       const isLoading = states.every((state) => state === LOADED || state === LOADING);
       return {
-        id: BigInt(collectionID),
+        id,
         partitions: partitions.map(({ name }) => name),
         loadedPartitions: partitions.filter(({ state }) => state === LOADED).map(({ name }) => name),
         loadState: isLoaded ? 'loaded' : isLoading ? 'loading' : 'not-loaded',
@@ -54,7 +68,20 @@ export class SourceState {
         replicaNumber: isLoading ? await this.#wholeReplicaNumber(address, signal) : undefined,
       };
     } catch (error) {
-      if (['collection', 'database'].includes(String(objectMissing(error)))) return undefined;
+      if (!isCollectionMissing(error)) throw error;
+      // While a server starts, its parts may not know yet what its catalogue has (2.3.5): only the latter tells that it is gone.
+      if ((await this.#idOf(address, signal)) === undefined) return undefined;
+      throw notKnownEverywhere(this.#side, address, error);
+    }
+  }
+
+  /** `undefined`: there is none. */
+  async #idOf(address: CollectionAddress, signal: AbortSignal): Promise<bigint | undefined> {
+    try {
+      const { collectionID } = await this.#rpc.call('DescribeCollection', nameOf(address), optionsFor(address, signal));
+      return BigInt(collectionID);
+    } catch (error) {
+      if (isCollectionMissing(error)) return undefined;
       throw error;
     }
   }
