@@ -247,8 +247,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'birth taken up although it is not selected',
     file: `${TASK}/collection-births.ts`,
-    from: 'if (found === undefined || !selection.takesUp(found)) return undefined;',
-    to: 'if (found === undefined) return undefined;',
+    from: 'if (found === undefined || !selection.takesUp(found) || this.#isPassed',
+    to: 'if (found === undefined || this.#isPassed',
     suites: ['selection.test.ts'],
   },
   {
