@@ -4,6 +4,7 @@
  */
 import type { CollectionId, PartitionId, PChannel, VChannel } from './ids.ts';
 import type { Gap, JoinCertificate } from './task-history.ts';
+import type { OperationDecision, OperationEvent } from './operation-event.ts';
 import type { QuarantinedRecord } from './quarantine.ts';
 import type { Checkpoint, MessageOrdinal } from './position.ts';
 import type { NameMapping } from './name-mapping.ts';
@@ -262,6 +263,13 @@ export interface TaskStore {
   decideQuarantined(id: string, decision: NonNullable<QuarantinedRecord['decision']>): void;
   /** Those of the collection that nobody has decided on: it is taken up again, or gone. */
   clearQuarantined(id: CollectionId): void;
+  /** Takes the place of an earlier event of the same id, whose decision stays. Old ones give way (`OPERATION_EVENTS_MAX`). */
+  recordOperation(event: OperationEvent): void;
+  /** The newest first. */
+  operations(): readonly OperationEvent[];
+  /** Of one that waits. It stays with the event, so that the operation is not asked about again. */
+  decideOperation(id: string, decision: OperationDecision): void;
+  operationDecisions(): ReadonlyMap<string, OperationDecision>;
   addDatabase(name: string): void;
   removeDatabase(name: string): void;
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void;

@@ -111,6 +111,7 @@ function stepped(store: TaskStore, steps: Steps, watcher: StoreWatcher): TaskSto
       if (name === 'loadedForCopy') return found.loadedForCopy.bind(found);
       const value: unknown = Reflect.get(found, name, found);
       if (typeof value !== 'function') return value;
+      if (name === 'operations' || name === 'operationDecisions') return value.bind(found) as unknown;
       const call = value as (...given: unknown[]) => unknown;
       return (...args: unknown[]): unknown => {
         steps.take(`before ${String(name)}`);

@@ -130,6 +130,18 @@ export function fillRun(store: TaskStore): void {
     confirmed: 11n,
     runIds: ['run-1'],
   });
+  const event = { tick: TICK.toString(), source: 'log', database: 'shop' } as const;
+  const ofOrders = { ...event, collection: { id: COLLECTION.toString(), name: 'orders ü' } };
+  store.recordOperation({ ...ofOrders, at: 1_795_440_000_500, operation: 'createIndex', outcome: 'applied' });
+  store.recordOperation({ ...ofOrders, id: 'log/7', at: 1, operation: 'dropPartition', outcome: 'waiting' });
+  store.decideOperation('log/7', 'skip');
+  store.recordOperation({
+    ...event,
+    at: 2,
+    operation: 'alterDatabase',
+    outcome: 'failed',
+    reason: 'No such database.',
+  });
   store.doubtCopies({ code: 'targetChanged', message: 'The target was put back.' });
 }
 

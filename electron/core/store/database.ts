@@ -139,6 +139,18 @@ const MIGRATIONS: readonly string[] = [
     gap TEXT NOT NULL,
     PRIMARY KEY (task_id, vchannel, from_ordinal)
   ) STRICT;
+  CREATE TABLE operation_event (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    sequence INTEGER PRIMARY KEY,
+    event_id TEXT,
+    collection_id TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    decision TEXT CHECK (decision IN ('apply', 'skip')),
+    event TEXT NOT NULL,
+    UNIQUE (task_id, event_id)
+  ) STRICT;
+  CREATE INDEX operation_event_of_collection ON operation_event (task_id, collection_id, sequence);
+  ALTER TABLE protection ADD COLUMN operations TEXT;
   `,
 ];
 

@@ -8,6 +8,11 @@ import {
   type Checkpoint,
   type MessageOrdinal,
 } from '../../../shared/model/position.ts';
+import {
+  OPERATION_EVENTS_MAX,
+  type OperationDecision,
+  type OperationEvent,
+} from '../../../shared/model/operation-event.ts';
 import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { Gap } from '../../../shared/model/task-history.ts';
@@ -46,6 +51,10 @@ import {
 
 /** What is kept of a collection beside its shards: gone when it is no longer the task's. */
 const COLLECTION_TABLES = ['copy_progress', 'join_certificate', 'copy_load', 'dropped_partition'] as const;
+/** Of a task in all: collections come and go. */
+const OPERATION_EVENTS_OF_TASK_MAX = 20_000;
+/** So rarely is the whole counted. */
+const OPERATION_EVENTS_COUNTED_EVERY = 256;
 
 export class SqliteTaskStore implements TaskStore {
   readonly #database: DatabaseSync;
@@ -401,6 +410,59 @@ export class SqliteTaskStore implements TaskStore {
       this.#run('DELETE FROM quarantined WHERE task_id = ? AND collection_id = ? AND decision IS NULL', [
         id.toString(),
       ]);
+    });
+  }
+
+  recordOperation(event: OperationEvent): void {
+    const object = event.collection?.id ?? '';
+    this.#write('record an operation', () => {
+      const { lastInsertRowid } = this.#database
+        .prepare(
+          `INSERT INTO operation_event (task_id, event_id, collection_id, outcome, event) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (task_id, event_id) DO UPDATE SET outcome = excluded.outcome, event = excluded.event`,
+        )
+        .run(this.#taskId, event.id ?? null, object, event.outcome, JSON.stringify(event));
+      this.#forgetOperations('AND collection_id = ?', [object], OPERATION_EVENTS_MAX);
+      if (Number(lastInsertRowid) % OPERATION_EVENTS_COUNTED_EVERY === 0) {
+        this.#forgetOperations('', [], OPERATION_EVENTS_OF_TASK_MAX);
+      }
+    });
+  }
+
+  /** But the last `keep`; what waits for a person stays. */
+  #forgetOperations(scope: string, values: readonly string[], keep: number): void {
+    this.#database
+      .prepare(
+        `DELETE FROM operation_event WHERE task_id = ? ${scope} AND outcome <> 'waiting' AND sequence <=
+           (SELECT sequence FROM operation_event WHERE task_id = ? ${scope} ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
+      )
+      .run(this.#taskId, ...values, this.#taskId, ...values, keep);
+  }
+
+  operations(): readonly OperationEvent[] {
+    return this.#guarded('read the operations', () =>
+      this.#all('SELECT event FROM operation_event WHERE task_id = ? ORDER BY sequence DESC').map(
+        (row) => JSON.parse(text(row, 'event')) as OperationEvent,
+      ),
+    );
+  }
+
+  decideOperation(id: string, decision: OperationDecision): void {
+    this.#write('record a decision', () => {
+      this.#database
+        .prepare('UPDATE operation_event SET decision = ? WHERE task_id = ? AND event_id = ?')
+        .run(decision, this.#taskId, id);
+    });
+  }
+
+  operationDecisions(): ReadonlyMap<string, OperationDecision> {
+    return this.#guarded('read the operations', () => {
+      const decided = this.#all(
+        'SELECT event_id, decision FROM operation_event WHERE task_id = ? AND decision IS NOT NULL',
+      );
+      return new Map(
+        decided.map((row) => [text(row, 'event_id'), text(row, 'decision') === 'apply' ? 'apply' : 'skip'] as const),
+      );
     });
   }
 

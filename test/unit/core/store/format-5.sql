@@ -24,8 +24,8 @@ CREATE TABLE connection (
     secrets BLOB NOT NULL,
     is_lab INTEGER NOT NULL
   ) STRICT;
-INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'018E44B1BFB97305A9AE2A1EB73A4E1B2B1DB4EFE84932C18B4C1C7D13D4176AFF7066450FDEF2C0DAECAD7879B184EDBEDB8556', 0);
-INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01E34402B188616AB7917072FE73E85F38AAA469058DF1A58D9F72434F0CD7DB6BA1846ABB5AB5A0303A8F0F35A441D09BEB8271', 1);
+INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'014D2C6BFB5CE50F60830E0F71DA31A8656334F6C2F4087EA73E5E654819747509E5680525220438B3C6B70BA042DAF07F5E6E3E', 0);
+INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'0146D3BB869D0D7B0649C5A78A90AAC48E5C3446F86B523A2196BD5B8581083BB8D169B22BBBCDA192133E584F8C33BF96A126A1', 1);
 CREATE TABLE copy_load (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     collection_id TEXT NOT NULL,
@@ -71,6 +71,19 @@ CREATE TABLE made_database (
     PRIMARY KEY (task_id, name)
   ) STRICT;
 INSERT INTO made_database VALUES ('recorded', 'shop');
+CREATE TABLE operation_event (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    sequence INTEGER PRIMARY KEY,
+    event_id TEXT,
+    collection_id TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    decision TEXT CHECK (decision IN ('apply', 'skip')),
+    event TEXT NOT NULL,
+    UNIQUE (task_id, event_id)
+  ) STRICT;
+INSERT INTO operation_event VALUES ('recorded', 1, NULL, '470658247834468382', 'applied', NULL, '{"tick":"470658248950677509","source":"log","database":"shop","collection":{"id":"470658247834468382","name":"orders ü"},"at":1795440000500,"operation":"createIndex","outcome":"applied"}');
+INSERT INTO operation_event VALUES ('recorded', 2, 'log/7', '470658247834468382', 'waiting', 'skip', '{"tick":"470658248950677509","source":"log","database":"shop","collection":{"id":"470658247834468382","name":"orders ü"},"id":"log/7","at":1,"operation":"dropPartition","outcome":"waiting"}');
+INSERT INTO operation_event VALUES ('recorded', 3, NULL, '', 'failed', NULL, '{"tick":"470658248950677509","source":"log","database":"shop","at":2,"operation":"alterDatabase","outcome":"failed","reason":"No such database."}');
 CREATE TABLE protection (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -80,8 +93,8 @@ CREATE TABLE protection (
     created_at INTEGER NOT NULL,
     paused_at INTEGER,
     last_status TEXT
-  , start TEXT, on_gap TEXT CHECK (on_gap IN ('hold', 'copy')), copy_budget TEXT, selection TEXT, mapping TEXT) STRICT;
-INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL, '{"kind":"copy","mayLoad":true}', NULL, NULL, '{"include":[{"database":"shop","collection":"*"}],"exclude":[],"later":true}', '{"rules":[],"databasePrefix":"","databaseSuffix":"","collectionPrefix":"dr_","collectionSuffix":""}');
+  , start TEXT, on_gap TEXT CHECK (on_gap IN ('hold', 'copy')), copy_budget TEXT, selection TEXT, mapping TEXT, operations TEXT) STRICT;
+INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL, '{"kind":"copy","mayLoad":true}', NULL, NULL, '{"include":[{"database":"shop","collection":"*"}],"exclude":[],"later":true}', '{"rules":[],"databasePrefix":"","databaseSuffix":"","collectionPrefix":"dr_","collectionSuffix":""}', NULL);
 CREATE TABLE quarantined (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     record_id TEXT NOT NULL,

@@ -8,6 +8,7 @@ import { SqliteTaskStore } from '../../../../electron/core/store/sqlite-task-sto
 import { asCollectionId, asPChannel, asTaskId, asVChannel } from '../../../../shared/model/ids.ts';
 import { EVERYTHING } from '../../../../shared/model/selection.ts';
 import { asOrdinal } from '../../../../shared/model/position.ts';
+import type { OperationEvent } from '../../../../shared/model/operation-event.ts';
 import type { QuarantinedRecord } from '../../../../shared/model/quarantine.ts';
 import type { TaskRun, TaskStore } from '../../../../shared/model/task-state.ts';
 import { asTimeTick } from '../../../../shared/time/time-tick.ts';
@@ -268,6 +269,9 @@ describe('the lease of a task', () => {
     ...{ tickMs: 1, kind: 'insert', byteCount: 1, rowCount: 1, since: 1 },
     cause: { code: 'bug', side: 'wal', message: 'It is.', context: {}, causes: [] },
   };
+  const operation: OperationEvent = {
+    ...{ id: 'o', at: 1, tick: '1', source: 'log', operation: 'flush', database: 'd', outcome: 'waiting' },
+  };
   const WRITES: Record<string, (store: TaskStore) => unknown> = {
     addChannel: (of) => of.addChannel({ ...channel, channel: asPChannel('new') }),
     addCollection: (of) => of.addCollection({ ...collection, id: asCollectionId(9n) }),
@@ -287,6 +291,8 @@ describe('the lease of a task', () => {
     doubtCopies: (of) => of.doubtCopies({ code: 'targetChanged', message: 'Put back.' }),
     recordGap: (of) => of.recordGap(gap),
     addQuarantined: (of) => of.addQuarantined(quarantined, Uint8Array.of(1)),
+    recordOperation: (of) => of.recordOperation(operation),
+    decideOperation: (of) => of.decideOperation('o', 'skip'),
     decideQuarantined: (of) => of.decideQuarantined('q', { kind: 'skip', reason: 'no', at: 1 }),
     clearQuarantined: (of) => of.clearQuarantined(COLLECTION),
     addDatabase: (of) => of.addDatabase('new'),
@@ -298,6 +304,7 @@ describe('the lease of a task', () => {
 
   test('is asked for by everything that writes', () => {
     const reads = ['load', 'copyProgress', 'loadedForCopy', 'joins', 'gaps', 'quarantine', 'quarantinedBytes'];
+    reads.push('operations', 'operationDecisions');
     const others = ['constructor', 'begin', 'takeLease', ...reads];
     const writes = Object.getOwnPropertyNames(SqliteTaskStore.prototype).filter((name) => !others.includes(name));
     expect(Object.keys(WRITES).toSorted()).toEqual(writes.toSorted());

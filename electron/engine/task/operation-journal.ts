@@ -1,0 +1,164 @@
+/**
+ * What is to become of each operation, and what became of it: those that stand in the log and those that are seen in the
+ * catalogue alone. Whoever applies an operation asks `decide` (or `policyOf`) first and calls `record` afterwards.
+ *
+ * An operation whose policy is to ask waits in `decide`, at exactly its place, until a person has decided. The decision is on
+ * disk before the wait ends: after a crash the same operation, met again, is not asked about twice.
+ */
+import type { CollectionId } from '../../../shared/model/ids.ts';
+import type { OperationDecision, OperationEvent as StoredEvent } from '../../../shared/model/operation-event.ts';
+import {
+  defaultActionOf,
+  policyNameOf,
+  type OperationAction,
+  type OperationSettings,
+} from '../../../shared/model/operation-policy.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { TaskStore } from '../../../shared/model/task-state.ts';
+import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Conditions } from '../runtime/waiting.ts';
+
+export interface OperationEvent {
+  /** See `shared/model/operation-event.ts`. Needed where it is asked about. */
+  readonly id?: string | undefined;
+  /** Unix ms. */
+  readonly at: number;
+  readonly tick: TimeTick;
+  readonly source: 'log' | 'catalogue';
+  /** A name of `operation-policy.ts` where it has one. */
+  readonly operation: string;
+  /** Empty: it is about the cluster. */
+  readonly database: string;
+  readonly collection?: { readonly id: CollectionId; readonly name: string } | undefined;
+  /** What else it is about: a partition, an alias, a role. Never a secret. */
+  readonly object?: string | undefined;
+  readonly outcome: StoredEvent['outcome'];
+  readonly reason?: string | undefined;
+}
+
+/** An operation before anything has become of it. The id is the same whenever it is met. */
+export type OperationQuestion = Omit<OperationEvent, 'id' | 'at' | 'outcome' | 'reason'> & {
+  readonly id: string;
+  /** Nobody could apply it: it can only be skipped. */
+  readonly isSkipOnly?: boolean;
+};
+
+export interface OperationJournalContext {
+  readonly store: Pick<TaskStore, 'recordOperation' | 'operations' | 'decideOperation' | 'operationDecisions'>;
+  readonly clock: Clock;
+}
+
+export class OperationJournal {
+  readonly #context: OperationJournalContext;
+  readonly #conditions = new Conditions();
+  /** Asked about, by id, and not decided on. */
+  readonly #waiting = new Map<string, OperationQuestion>();
+  readonly #decisions = new Map<string, OperationDecision>();
+  #settings: OperationSettings = {};
+
+  constructor(context: OperationJournalContext) {
+    this.#context = context;
+  }
+
+  /** What was decided in earlier runs. */
+  takeUp(): void {
+    for (const [id, decision] of this.#context.store.operationDecisions()) this.#decisions.set(id, decision);
+  }
+
+  get settings(): OperationSettings {
+    return this.#settings;
+  }
+
+  /** Holds at once, also for what waits: an operation that no longer needs to be asked about goes on. */
+  setSettings(settings: OperationSettings): void {
+    this.#settings = settings;
+    this.#conditions.changed();
+  }
+
+  policyOf(operation: string): OperationAction {
+    const name = policyNameOf(operation);
+    if (name === undefined) return 'apply';
+    return this.#settings.policies?.[name] ?? defaultActionOf(name);
+  }
+
+  /** An event of an id that is there already takes its place. */
+  record(event: OperationEvent): void {
+    const { id, at, tick, source, operation, database, collection, object, outcome, reason } = event;
+    this.#context.store.recordOperation({
+      ...(id === undefined ? {} : { id }),
+      at,
+      tick: tick.toString(),
+      source,
+      operation,
+      database,
+      ...(collection === undefined ? {} : { collection: { id: collection.id.toString(), name: collection.name } }),
+      ...(object === undefined ? {} : { object }),
+      outcome,
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  /** Resolves at once unless the policy is to ask; then when a person has decided, or the policy no longer asks. */
+  async decide(question: OperationQuestion, signal: AbortSignal): Promise<OperationDecision> {
+    const settled = (): OperationDecision | undefined => {
+      const decided = this.#decisions.get(question.id);
+      if (decided !== undefined) return decided;
+      const policy = this.policyOf(question.operation);
+      // To apply what nobody can apply is to be asked about.
+      return policy === 'ask' || (policy === 'apply' && question.isSkipOnly === true) ? undefined : policy;
+    };
+    const now = settled();
+    if (now !== undefined) return now;
+    const { store, clock } = this.#context;
+    const { tick, collection, isSkipOnly, ...rest } = question;
+    store.recordOperation({
+      ...rest,
+      at: clock.now(),
+      tick: tick.toString(),
+      ...(collection === undefined ? {} : { collection: { id: collection.id.toString(), name: collection.name } }),
+      outcome: 'waiting',
+      ...(isSkipOnly === true ? { isSkipOnly } : {}),
+    });
+    this.#waiting.set(question.id, question);
+    try {
+      await this.#conditions.until(() => settled() !== undefined, signal);
+    } finally {
+      this.#waiting.delete(question.id);
+    }
+    return settled() ?? 'skip';
+  }
+
+  /** A person's answer. @throws notFound: it does not wait (any more); invalidRequest: it can only be skipped. */
+  answer(id: string, decision: OperationDecision): void {
+    // One that an earlier run has asked about may not have been met again yet.
+    const question = this.#waiting.get(id) ?? this.events().find((event) => event.id === id);
+    if (question === undefined || ('outcome' in question && question.outcome !== 'waiting')) {
+      throw new ReplicationError(
+        'notFound',
+        'internal',
+        `No operation "${id}" waits for a decision any more. Look at the list of operations again.`,
+      );
+    }
+    if (decision === 'apply' && question.isSkipOnly === true) {
+      throw new ReplicationError(
+        'invalidRequest',
+        'config',
+        `This version cannot apply ${question.operation}. Do on the target what it did by hand, then skip it.`,
+      );
+    }
+    this.#context.store.decideOperation(id, decision);
+    this.#decisions.set(id, decision);
+    this.#conditions.changed();
+  }
+
+  /** What waits for a person now. */
+  waiting(): readonly OperationQuestion[] {
+    return [...this.#waiting.values()];
+  }
+
+  /** The newest first. */
+  events(): readonly StoredEvent[] {
+    return this.#context.store.operations();
+  }
+}

@@ -1,0 +1,136 @@
+/** What the journal answers, keeps and waits for, on the real store. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '../../../../electron/core/store/database.ts';
+import { SqliteTaskStore } from '../../../../electron/core/store/sqlite-task-store.ts';
+import { OperationJournal, type OperationQuestion } from '../../../../electron/engine/task/operation-journal.ts';
+import { asTaskId } from '../../../../shared/model/ids.ts';
+import { OPERATION_EVENTS_MAX } from '../../../../shared/model/operation-event.ts';
+import { asTimeTick } from '../../../../shared/time/time-tick.ts';
+import { COLLECTION, fillStore } from '../../../support/store-samples.ts';
+
+let folder: string;
+let database: DatabaseSync;
+let journal: OperationJournal;
+const never = new AbortController().signal;
+
+const open = (): OperationJournal => {
+  const opened = new OperationJournal({
+    store: new SqliteTaskStore(database, asTaskId('one')),
+    clock: { now: () => 1_000 },
+  });
+  opened.takeUp();
+  return opened;
+};
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lifeline-journal-'));
+  database = openDatabase(join(folder, 'lifeline.db'));
+  fillStore(new SqliteTaskStore(database, asTaskId('one')));
+  journal = open();
+});
+afterEach(() => {
+  database.close();
+  rmSync(folder, { recursive: true });
+});
+
+const question: OperationQuestion = {
+  id: 'log/7/1',
+  tick: asTimeTick(9n),
+  source: 'log',
+  operation: 'dropPartition',
+  database: 'shop',
+  collection: { id: COLLECTION, name: 'orders' },
+  object: 'p1',
+};
+const outcomes = () => journal.events().map(({ operation, outcome }) => `${operation} ${outcome}`);
+
+describe('the policy', () => {
+  test('applies what is known, and asks about the unknown and about truncation, unless told otherwise', () => {
+    expect(
+      ['dropCollection', 'flush', 'createAlias', 'truncateCollection', 'messageType 2110'].map((one) =>
+        journal.policyOf(one),
+      ),
+    ).toEqual(['apply', 'apply', 'apply', 'ask', 'ask']);
+    journal.setSettings({ policies: { dropCollection: 'skip', unknown: 'skip' } });
+    expect(['dropCollection', 'flush', 'messageType 2110'].map((one) => journal.policyOf(one))).toEqual([
+      'skip',
+      'apply',
+      'skip',
+    ]);
+  });
+});
+
+describe('an operation that is asked about', () => {
+  beforeEach(() => journal.setSettings({ policies: { dropPartition: 'ask' } }));
+
+  test('waits, is shown as waiting, and goes on as decided', async () => {
+    const decided = journal.decide(question, never);
+    expect(outcomes()).toEqual(['dropPartition waiting']);
+    expect(journal.waiting()).toEqual([question]);
+    journal.answer('log/7/1', 'skip');
+    expect(await decided).toBe('skip');
+    expect(journal.waiting()).toEqual([]);
+  });
+
+  test('is not asked about again after a crash', async () => {
+    const decided = journal.decide(question, never);
+    journal.answer('log/7/1', 'apply');
+    await decided;
+    journal = open();
+    journal.setSettings({ policies: { dropPartition: 'ask' } });
+    expect(await journal.decide(question, never)).toBe('apply');
+  });
+
+  test('can be answered before a later run has met it again', async () => {
+    const stop = new AbortController();
+    const decided = journal.decide(question, stop.signal);
+    stop.abort(new Error('stopped'));
+    await expect(decided).rejects.toThrow('stopped');
+    journal = open();
+    journal.setSettings({ policies: { dropPartition: 'ask' } });
+    journal.answer('log/7/1', 'skip');
+    expect(await journal.decide(question, never)).toBe('skip');
+  });
+
+  test('goes on when the policy no longer asks', async () => {
+    const decided = journal.decide(question, never);
+    journal.setSettings({ policies: { dropPartition: 'apply' } });
+    expect(await decided).toBe('apply');
+  });
+
+  test('stands in the history once, with what became of it', async () => {
+    const decided = journal.decide(question, never);
+    journal.answer('log/7/1', 'apply');
+    await decided;
+    journal.record({ ...question, at: 2, outcome: 'applied' });
+    expect(outcomes()).toEqual(['dropPartition applied']);
+  });
+
+  test('cannot be answered when it does not wait', () => {
+    expect(() => journal.answer('log/8/1', 'skip')).toThrow(/waits for a decision/);
+  });
+
+  test('that nobody can apply is asked about even where it would be applied, and can only be skipped', async () => {
+    journal.setSettings({ policies: { unknown: 'apply' } });
+    const decided = journal.decide({ ...question, operation: 'messageType 9', isSkipOnly: true }, never);
+    expect(() => journal.answer('log/7/1', 'apply')).toThrow(/by hand/);
+    journal.answer('log/7/1', 'skip');
+    expect(await decided).toBe('skip');
+  });
+});
+
+test('the newest events of a collection are kept, and those of others are not touched', () => {
+  const event = { at: 1, tick: asTimeTick(1n), source: 'catalogue', database: 'shop', outcome: 'applied' } as const;
+  journal.record({ ...event, operation: 'createRole' });
+  for (let index = 0; index < OPERATION_EVENTS_MAX + 5; index += 1) {
+    journal.record({ ...event, operation: 'flush', object: String(index), collection: { id: COLLECTION, name: 'a' } });
+  }
+  const events = journal.events();
+  expect(events).toHaveLength(OPERATION_EVENTS_MAX + 1);
+  expect(events[0]?.object).toBe(String(OPERATION_EVENTS_MAX + 4));
+  expect(events.at(-1)?.operation).toBe('createRole');
+});
