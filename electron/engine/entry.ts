@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { pino } from 'pino';
 import { asTaskId, type CollectionId } from '../../shared/model/ids.ts';
+import type { MilvusEndpoint } from '../../shared/model/connection.ts';
 import { toReplicationError } from '../../shared/model/replication-error.ts';
 import { openDatabase } from '../core/store/database.ts';
 import { SqliteTaskStore } from '../core/store/sqlite-task-store.ts';
@@ -27,6 +28,13 @@ const logger = pino({ level: logLevel, base: { task: spec.taskId } }, pino.desti
 const send = (message: FromWorker): void => port.postMessage(message);
 const stop = new AbortController();
 
+/** A token may be user and password in one, as Milvus takes it. */
+function userOf({ username, token }: MilvusEndpoint): string | undefined {
+  const user =
+    token === undefined || token === '' ? username : token.split(':', 2).length === 2 ? token.split(':')[0] : '';
+  return user === '' ? undefined : user;
+}
+
 async function runTask(): Promise<void> {
   using database = openDatabase(storeFile);
   const catalog = openEtcdCatalog(spec.source.etcd);
@@ -46,6 +54,7 @@ async function runTask(): Promise<void> {
       ...(spec.mapping === undefined ? {} : { mapping: spec.mapping }),
       run: newRun(dirname(storeFile), systemClock),
       guard: { takesOver: takeOver },
+      signInUser: userOf(spec.target.milvus),
     },
     {
       wal,
@@ -59,6 +68,7 @@ async function runTask(): Promise<void> {
     },
   );
   engine.setCopyBudget(spec.copyBudget);
+  engine.setOperationSettings(spec.operations);
   const sendStatus = (): void => send({ kind: 'status', status: engine.status() });
   const timer = setInterval(() => {
     engine.watch();

@@ -1,6 +1,8 @@
 /** What a task's thread is told by the core, done by its engine. */
 import type { CopyBudget } from '../../shared/model/copy-budget.ts';
 import { asCollectionId, type CollectionId } from '../../shared/model/ids.ts';
+import type { OperationDecision } from '../../shared/model/operation-event.ts';
+import type { OperationSettings } from '../../shared/model/operation-policy.ts';
 import type { QuarantinedRecord } from '../../shared/model/quarantine.ts';
 import type { Selection } from '../../shared/model/selection.ts';
 import { ReplicationError } from '../../shared/model/replication-error.ts';
@@ -16,6 +18,9 @@ export interface OrderedEngine {
   setCopyBudget(budget: CopyBudget): void;
   /** Resolves when what is added is being copied, and what is taken out has stopped. */
   select(selection: Selection): Promise<void>;
+  setOperationSettings(settings: OperationSettings): void;
+  /** Of an operation that waits for a person. */
+  decideOperation(id: string, decision: OperationDecision): void;
   quarantine(): readonly QuarantinedRecord[];
   quarantinedBytes(id: string): Uint8Array;
   /** Drops it with a reason, and takes its collection up again. */
@@ -38,6 +43,12 @@ export async function performOrder(
       return;
     case 'select':
       return engine.select(order.input.selection);
+    case 'setOperationSettings':
+      engine.setOperationSettings(order.input.settings);
+      return;
+    case 'decideOperation':
+      engine.decideOperation(order.input.operationId, order.input.decision);
+      return;
     case 'quarantinedRecord':
       return content(engine, order.input, schemaOf);
     case 'skip':

@@ -181,6 +181,7 @@ export type {
   GapPolicy,
   GapRecord,
   JoinRecord,
+  OperationRecordView,
   QuarantinedRecordView,
   RecordSummary,
   TaskView,

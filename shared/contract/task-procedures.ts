@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { copyBudgetSchema } from '../model/copy-budget.ts';
 import { gapPolicySchema } from '../model/gap-policy.ts';
+import { operationDecisionSchema, operationEventSchema } from '../model/operation-event.ts';
+import { operationSettingsSchema } from '../model/operation-policy.ts';
 import { quarantinedRecordSchema } from '../model/quarantine.ts';
 import { recordSummarySchema } from '../model/record-summary.ts';
 import { nameMappingSchema } from '../model/name-mapping.ts';
@@ -18,6 +20,8 @@ export const RECORD_BYTES_MAX = 65_536;
 const REASON_CHARS_MAX = 500;
 /** More collections than a task has been tried with. */
 const COLLECTIONS_MAX = 10_000;
+/** So many are shown at once, and kept of each collection. */
+export const OPERATIONS_SHOWN_MAX = 1_000;
 
 const collectionIdSchema = z.string().regex(/^[0-9]{1,20}$/, 'A collection id is a decimal number.');
 const recordIdSchema = z.string().min(1).max(200);
@@ -48,6 +52,8 @@ export const taskViewSchema = z.strictObject({
   onGap: gapPolicySchema.optional(),
   /** Of the load that its copies put on the source. Absent: no limits. */
   copyBudget: copyBudgetSchema.optional(),
+  /** What becomes of each kind of operation, and how copies differ from their source. Absent: the defaults. */
+  operations: operationSettingsSchema.optional(),
   /** The last that was heard of it; absent while it has never run here. */
   status: taskStatusSchema.optional(),
 });
@@ -79,6 +85,7 @@ export const taskProcedures = {
       mapping: nameMappingSchema.optional(),
       onGap: gapPolicySchema.optional(),
       copyBudget: copyBudgetSchema.optional(),
+      operations: operationSettingsSchema.optional(),
       takeOver,
     }),
     oneTask,
@@ -130,6 +137,26 @@ export const taskProcedures = {
   'tasks.copyBudget': procedure(ofTask.extend({ budget: copyBudgetSchema }), oneTask),
   'tasks.gapPolicy': procedure(ofTask.extend({ onGap: gapPolicySchema }), oneTask),
 
+  /** Replaces all of them: what is left out has its default. Stored, and holds at once, also for what waits for a decision. */
+  'tasks.operationSettings': procedure(ofTask.extend({ settings: operationSettingsSchema }), oneTask),
+  /**
+   * What became of the source's operations, the newest first, those that wait for a decision before all others. Of one
+   * collection: with what is about none. Also of a task that does not run.
+   */
+  'tasks.operations': procedure(
+    ofTask.extend({ collectionId: collectionIdSchema.optional() }),
+    z.strictObject({
+      operations: z.array(operationEventSchema),
+      /** There are more. */
+      isCut: z.boolean(),
+    }),
+  ),
+  /** Of a task that runs. `apply` is refused (invalidRequest) where `isSkipOnly`. */
+  'tasks.decideOperation': procedure(
+    ofTask.extend({ operationId: recordIdSchema, decision: operationDecisionSchema }),
+    nothing,
+  ),
+
   /** Messages that can never be applied, the decided ones included; the newest first. */
   'tasks.quarantine': procedure(ofTask, z.strictObject({ records: z.array(quarantinedRecordViewSchema) })),
   /** Of a task that runs: its engine reads the message. */
@@ -154,6 +181,7 @@ export const taskProcedures = {
 export type TaskView = z.output<typeof taskViewSchema>;
 export type { GapPolicy } from '../model/gap-policy.ts';
 export type { RecordSummary } from '../model/record-summary.ts';
+export type OperationRecordView = z.output<typeof operationEventSchema>;
 export type GapRecord = z.output<typeof gapSchema>;
 export type JoinRecord = z.output<typeof joinCertificateSchema>;
 export type QuarantinedRecordView = z.output<typeof quarantinedRecordViewSchema>;

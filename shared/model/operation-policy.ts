@@ -17,6 +17,7 @@ export const OPERATION_GROUPS = {
   databases: ['createDatabase', 'alterDatabase', 'dropDatabase'],
   collections: [
     'alterCollection',
+    'alterCollectionField',
     'addField',
     'renameCollection',
     'truncateCollection',
@@ -37,6 +38,7 @@ export const OPERATION_GROUPS = {
     'dropRole',
     'operateUserRole',
     'operatePrivilege',
+    'operatePrivilegeV2',
     'createPrivilegeGroup',
     'dropPrivilegeGroup',
     'operatePrivilegeGroup',

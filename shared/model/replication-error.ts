@@ -33,6 +33,7 @@ export const ERROR_CODES = [
   'sourceGone',
   'targetChanged',
   'doubledRows',
+  'decisionNeeded',
   'malformedMessage',
   'messageTooLarge',
   'storeFailed',

@@ -180,6 +180,8 @@ export const taskStatusSchema = z.object({
   /** Operations that were seen and deliberately not applied, by name. */
   skippedOperations: z.record(z.string(), z.number()),
   operationsPending: z.number(),
+  /** Of these and of drops: so many wait for a person's decision. */
+  operationsWaiting: z.number().optional(),
   lagMs: lagSummarySchema,
   /** Everything up to two seconds ago is confirmed, in every collection, and source and target give signs of life. */
   isInSync: z.boolean().optional(),

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { asTaskId, type CollectionId, type VChannel } from '../../shared/model/ids.ts';
 import { compareResumePoints, type Checkpoint } from '../../shared/model/position.ts';
+import type { OperationDecision } from '../../shared/model/operation-event.ts';
+import type { OperationSettings } from '../../shared/model/operation-policy.ts';
 import type { QuarantinedRecord } from '../../shared/model/quarantine.ts';
 import type { TimeTick } from '../../shared/time/time-tick.ts';
 import type { CheckpointUpdate, StoredShard, TaskStore } from '../../shared/model/task-state.ts';
@@ -140,6 +142,8 @@ export interface RunningEngine {
   quarantine(): readonly QuarantinedRecord[];
   quarantinedBytes(id: string): Uint8Array;
   skip(id: string, reason: string): Promise<void>;
+  decide(id: string, decision: OperationDecision): void;
+  setOperations(settings: OperationSettings): void;
   stop(): Promise<void>;
 }
 
@@ -149,6 +153,7 @@ export interface StartOptions {
   readonly start?: StartPoint;
   readonly selection?: Selection;
   readonly mapping?: NameMapping;
+  readonly operations?: OperationSettings;
 }
 
 export class MemoryTask implements AsyncDisposable {
@@ -180,7 +185,9 @@ export class MemoryTask implements AsyncDisposable {
     start = { kind: 'creation' },
     selection,
     mapping,
+    ...rest
   }: StartOptions = {}): RunningEngine {
+    let operations = rest.operations ?? {};
     const stop = new AbortController();
     const steps = new Steps(stop, killAt);
     /** A dead engine's calls reach nothing, nor do those it made last get their answers. */
@@ -200,9 +207,10 @@ export class MemoryTask implements AsyncDisposable {
     const target = alive(this.target, () => (this.target.step = step));
     const targetRows = alive(this.keys, () => (this.keys.step = step));
     const rows = alive(this.rows);
-    const make = (): TaskEngine =>
-      new TaskEngine(
+    const make = (): TaskEngine => {
+      const made = new TaskEngine(
         {
+          signInUser: 'lifeline',
           taskId: TASK_ID,
           rootPath: 'by-dev',
           walKind: 'memory',
@@ -228,6 +236,9 @@ export class MemoryTask implements AsyncDisposable {
           logger: silentLogger,
         },
       );
+      made.setOperationSettings(operations);
+      return made;
+    };
     let engine = make();
     // As its host does: an engine that has changed its own beginnings is followed by another.
     const ended = (async (): Promise<unknown> => {
@@ -265,6 +276,11 @@ export class MemoryTask implements AsyncDisposable {
       quarantinedBytes: (id) => engine.quarantinedBytes(id),
       skip: (id, reason) => within(engine.skip(id, reason), `${id} to be left out`),
       select: (to) => within(engine.select(to), 'the selection to be applied'),
+      decide: (id, decision) => engine.decideOperation(id, decision),
+      setOperations: (settings) => {
+        operations = settings;
+        engine.setOperationSettings(settings);
+      },
       recopy: (...ids) => within(engine.recopy(ids), `recopy of ${ids.join()}`),
       stop: async () => {
         stop.abort(new Error('stopped by the test'));

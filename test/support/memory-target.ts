@@ -15,6 +15,7 @@ import type {
   CollectionSpec,
   KeysDelete,
   NamedIdentity,
+  RightsOperation,
   RowsWrite,
   Target,
   TargetCollection,
@@ -23,6 +24,7 @@ import type {
 import type { CollectionAddress } from '../../electron/engine/milvus/collection-address.ts';
 import type { KeyValue } from '../../electron/engine/source/catalog/catalog.ts';
 import { WRITE_DEADLINE_MS } from '../../electron/engine/target/timeouts.ts';
+import { MemoryRights } from './memory-rights.ts';
 import { decodeRequest } from './milvus-messages.ts';
 import { KEY_FIELD, VALUE_FIELD, type Key, type Row } from './wal-builder.ts';
 
@@ -46,6 +48,7 @@ export interface MemoryCollection {
   owner?: string | undefined;
   readonly hasPartitionKey: boolean;
   readonly shardCount: number;
+  readonly consistencyLevel?: number;
   readonly partitions: Map<string, Row[]>;
   readonly indexes: Set<string>;
   isLoaded: boolean;
@@ -63,6 +66,10 @@ const createdAt = (id: bigint): TimeTick => asTimeTick(id);
 
 export class MemoryTarget implements Target {
   readonly databases = new Map<string, Map<string, MemoryCollection>>([['default', new Map()]]);
+  readonly databaseProperties = new Map<string, string>();
+  readonly rights = new MemoryRights();
+  /** The request of each load, as it came. */
+  readonly loads: Readonly<Record<string, unknown>>[] = [];
   readonly log: CallRecord[] = [];
   readonly calls: Partial<Record<TargetCall, number>> = {};
   /** Every row and every deleted key that was ever confirmed, by `<origin>/<partition>/<key>[/<value>]`. */
@@ -125,9 +132,11 @@ export class MemoryTarget implements Target {
     });
   }
 
-  createDatabase(name: string, _properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+  createDatabase(name: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     return this.#call('createDatabase', name, '', signal, () => {
-      if (!this.databases.has(name)) this.databases.set(name, new Map());
+      if (this.databases.has(name)) return;
+      this.databases.set(name, new Map());
+      if (properties.length > 0) this.databaseProperties.set(name, JSON.stringify(properties));
     });
   }
 
@@ -186,6 +195,7 @@ export class MemoryTarget implements Target {
         owner: spec.owner,
         hasPartitionKey: hasPartitionKey(schema),
         shardCount: spec.shardCount,
+        consistencyLevel: spec.consistencyLevel,
         partitions: new Map([['_default', []]]),
         indexes: new Set(),
         isLoaded: false,
@@ -239,7 +249,8 @@ export class MemoryTarget implements Target {
   }
 
   loadCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
-    return this.#operation('loadCollection', 'LoadCollectionRequest', request, signal, (collection) => {
+    return this.#operation('loadCollection', 'LoadCollectionRequest', request, signal, (collection, body) => {
+      this.loads.push(body);
       if (collection.indexes.size === 0) throw refused('notFound', 'no index', 'index');
       collection.isLoaded = true;
     });
@@ -254,6 +265,7 @@ export class MemoryTarget implements Target {
 
   loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
     return this.#operation('loadPartitions', 'LoadPartitionsRequest', request, signal, (collection, body) => {
+      this.loads.push(body);
       if (collection.indexes.size === 0) throw refused('notFound', 'no index', 'index');
       for (const name of namesOf(body)) {
         this.#partition(collection, name);
@@ -269,6 +281,25 @@ export class MemoryTarget implements Target {
         collection.loadedPartitions.delete(name);
       }
     });
+  }
+
+  alterIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operation('alterIndex', 'AlterIndexRequest', request, signal, (collection, body) => {
+      if (!collection.indexes.has(textOf(body, 'indexName'))) throw refused('notFound', 'no such index', 'index');
+    });
+  }
+
+  alterDatabase(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    const body = decodeRequest('AlterDatabaseRequest', request);
+    return this.#call('alterDatabase', textOf(body, 'dbName'), '', signal, () => {
+      this.#database(textOf(body, 'dbName'));
+      this.databaseProperties.set(textOf(body, 'dbName'), JSON.stringify(body['properties']));
+    });
+  }
+
+  operateRights(operation: RightsOperation, request: Uint8Array, signal: AbortSignal): Promise<void> {
+    const body = decodeRequest(`${operation[0]?.toUpperCase() ?? ''}${operation.slice(1)}Request`, request);
+    return this.#call('operateRights', operation, '', signal, () => this.rights.apply(operation, body));
   }
 
   flush(address: CollectionAddress, signal: AbortSignal): Promise<void> {

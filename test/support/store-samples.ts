@@ -162,6 +162,7 @@ export function fillOperatorTables(database: DatabaseSync): void {
     start: { kind: 'copy', mayLoad: true },
     selection: { include: [{ database: 'shop', collection: '*' }], exclude: [], later: true },
     mapping: { ...SAME_NAMES, collectionPrefix: 'dr_' },
+    operations: { policies: { dropCollection: 'ask' }, replicateRights: true, overrides: { replicaNumber: 2 } },
     createdAt: 1_795_440_000_000,
     pausedAt: 1_795_440_004_000,
     lastStatus: undefined,

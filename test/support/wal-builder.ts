@@ -181,7 +181,16 @@ const REQUESTS: Readonly<Partial<Record<OperationName, string>>> = {
   loadPartitions: 'LoadPartitionsRequest',
   releasePartitions: 'ReleasePartitionsRequest',
   flush: 'FlushRequest',
+  alterIndex: 'AlterIndexRequest',
+  alterDatabase: 'AlterDatabaseRequest',
+  truncateCollection: 'DropCollectionRequest',
   createCredential: 'CreateCredentialRequest',
+  updateCredential: 'UpdateCredentialRequest',
+  deleteCredential: 'DeleteCredentialRequest',
+  createRole: 'CreateRoleRequest',
+  dropRole: 'DropRoleRequest',
+  operateUserRole: 'OperateUserRoleRequest',
+  operatePrivilege: 'OperatePrivilegeRequest',
 };
 
 export const requestNameOf = (operation: OperationName): string => {

@@ -117,6 +117,12 @@ export function openCore({ folder, dataKey, logLevel, logger }: CoreOptions): Co
     },
     'tasks.copyBudget': async ({ id, budget }) => ({ task: await tasks.setCopyBudget(id, budget) }),
     'tasks.gapPolicy': ({ id, onGap }) => ({ task: tasks.setGapPolicy(id, onGap) }),
+    'tasks.operationSettings': async ({ id, settings }) => ({ task: await tasks.setOperationSettings(id, settings) }),
+    'tasks.operations': ({ id, collectionId }) => tasks.operations(id, collectionId),
+    'tasks.decideOperation': async ({ id, operationId, decision }) => {
+      await orders.decideOperation(id, operationId, decision);
+      return {};
+    },
     'tasks.quarantine': ({ id }) => ({ records: orders.quarantine(id) }),
     'tasks.quarantineRecord': ({ id, recordId }) => orders.quarantineRecord(id, recordId),
     'tasks.skipRecord': async ({ id, recordId, reason }) => {

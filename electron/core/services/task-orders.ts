@@ -1,6 +1,7 @@
 /** What a running task is told beside running and stopping: checked here, done by its engine. */
 import type { QuarantinedRecordView, RecordSummary } from '../../../shared/contract/procedures.ts';
 import { RECORD_BYTES_MAX } from '../../../shared/contract/task-procedures.ts';
+import type { OperationDecision } from '../../../shared/model/operation-event.ts';
 import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
@@ -78,6 +79,11 @@ export class TaskOrders {
 
   async skipRecord(id: string, recordId: string, reason: string): Promise<void> {
     await this.#running(this.#options.find(id)).order('skip', { recordId, reason });
+  }
+
+  /** @throws notFound: it does not wait; invalidRequest: it can only be skipped. */
+  async decideOperation(id: string, operationId: string, decision: OperationDecision): Promise<void> {
+    await this.#running(this.#options.find(id)).order('decideOperation', { operationId, decision });
   }
 
   #running({ name, host }: OrderedTask): NonNullable<OrderedTask['host']> {

@@ -3,9 +3,12 @@
  * change of a task waits for the one before, so that two clicks never meet in the middle of a stop.
  */
 import type { ProcedureOutput, SelectionPreview, TaskView } from '../../../shared/contract/procedures.ts';
+import { OPERATIONS_SHOWN_MAX } from '../../../shared/contract/task-procedures.ts';
 import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
 import type { GapPolicy } from '../../../shared/model/gap-policy.ts';
 import { isSameNames, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import { operationEventSchema } from '../../../shared/model/operation-event.ts';
+import { operationSettingsSchema, type OperationSettings } from '../../../shared/model/operation-policy.ts';
 import { EVERYTHING, isEverything, type Selection } from '../../../shared/model/selection.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
@@ -39,6 +42,7 @@ export interface NewTask {
   readonly mapping?: NameMapping | undefined;
   readonly onGap?: GapPolicy | undefined;
   readonly copyBudget?: CopyBudget | undefined;
+  readonly operations?: OperationSettings | undefined;
   /** Of its first start. See `WorkerInput`. */
   readonly takeOver?: boolean | undefined;
 }
@@ -80,7 +84,7 @@ export class TaskService {
 
   /** What stands in its way refuses it, as far as both clusters can be asked; its engine looks again at every start. */
   async create(task: NewTask): Promise<TaskView> {
-    const { name, sourceId, targetId, start: wished, onGap, copyBudget, takeOver = false } = task;
+    const { name, sourceId, targetId, start: wished, onGap, copyBudget, operations, takeOver = false } = task;
     const { selection = EVERYTHING, mapping = SAME_NAMES } = task;
     const { store, connections, scopes } = this.#options;
     const { etcd, milvus: sourceMilvus } = connections.asSource(sourceId);
@@ -113,6 +117,7 @@ export class TaskService {
       ...(isSameNames(mapping) ? {} : { mapping }),
       onGap,
       copyBudget,
+      operations,
       createdAt: Date.now(),
       pausedAt: undefined,
       lastStatus: undefined,
@@ -217,6 +222,27 @@ export class TaskService {
     this.#changed();
     await runner.host(id)?.setCopyBudget(budget);
     return this.#view(this.#get(id));
+  }
+
+  /** As above. */
+  async setOperationSettings(id: string, settings: OperationSettings): Promise<TaskView> {
+    const { store, runner } = this.#options;
+    this.#get(id);
+    store.setOperationSettings(id, settings);
+    this.#changed();
+    await runner.host(id)?.setOperationSettings(settings);
+    return this.#view(this.#get(id));
+  }
+
+  /** Of a task that came from a file too. */
+  operations(id: string, collectionId: string | undefined): ProcedureOutput<'tasks.operations'> {
+    const { store } = this.#options;
+    if (!this.#files.has(id)) this.#get(id);
+    const found = store.operations(id, OPERATIONS_SHOWN_MAX + 1, collectionId);
+    return {
+      operations: found.slice(0, OPERATIONS_SHOWN_MAX).map((event) => operationEventSchema.parse(event)),
+      isCut: found.length > OPERATIONS_SHOWN_MAX,
+    };
   }
 
   /** Stored; holds at once, also of gaps that are there already. */
@@ -355,7 +381,7 @@ export class TaskService {
   }
 
   #start(protection: StoredProtection, takeOver: boolean): void {
-    const { id, sourceId, targetId, start, selection, mapping, onGap, copyBudget } = protection;
+    const { id, sourceId, targetId, start, selection, mapping, onGap, copyBudget, operations } = protection;
     const { connections, runner } = this.#options;
     if (runner.host(id) !== undefined) return;
     const source = connections.asSource(sourceId);
@@ -371,6 +397,7 @@ export class TaskService {
       ...(mapping === undefined ? {} : { mapping: { ...mapping, rules: [...mapping.rules] } }),
       onGap,
       copyBudget,
+      operations: operationSettingsSchema.optional().parse(operations),
     };
     this.#run(spec, takeOver);
   }
@@ -395,6 +422,7 @@ export class TaskService {
   #view(protection: StoredProtection): TaskView {
     const { id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt, pausedAt } = protection;
     const { selection, mapping } = protection;
+    const operations = operationSettingsSchema.optional().parse(protection.operations);
     const status = this.#statuses.get(id) ?? restOf(protection);
     return {
       id,
@@ -408,6 +436,7 @@ export class TaskService {
       ...(mapping === undefined ? {} : { mapping: { ...mapping, rules: [...mapping.rules] } }),
       ...(onGap === undefined ? {} : { onGap }),
       ...(copyBudget === undefined ? {} : { copyBudget }),
+      ...(operations === undefined ? {} : { operations }),
       ...(pausedAt === undefined ? {} : { pausedAt }),
       ...(status === undefined ? {} : { status }),
     };
@@ -425,6 +454,7 @@ export class TaskService {
       createdAt: modifiedAt,
       onGap: spec.onGap,
       copyBudget: spec.copyBudget,
+      operations: spec.operations,
       ...(spec.start === undefined ? {} : { start: spec.start }),
       ...(spec.selection === undefined ? {} : { selection: spec.selection }),
       ...(spec.mapping === undefined ? {} : { mapping: spec.mapping }),

@@ -7,6 +7,8 @@ import { nameMappingSchema, type NameMapping } from '../../../shared/model/name-
 import { selectionSchema, type Selection } from '../../../shared/model/selection.ts';
 import type { TaskScope } from '../../../shared/model/task-state.ts';
 import { startPointSchema, type StartPoint } from '../../../shared/model/start-point.ts';
+import { operationEventSchema, type OperationEvent } from '../../../shared/model/operation-event.ts';
+import { operationSettingsSchema, type OperationSettings } from '../../../shared/model/operation-policy.ts';
 import { quarantinedRecordSchema, type QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { gapSchema, joinCertificateSchema } from '../../../shared/model/task-history.ts';
 import { storeError } from './store-error.ts';
@@ -29,6 +31,8 @@ export interface StoredProtection {
   readonly onGap?: GapPolicy | undefined;
   /** Absent: its copies have no limits. */
   readonly copyBudget?: CopyBudget | undefined;
+  /** Absent: the defaults. */
+  readonly operations?: OperationSettings | undefined;
   /** Unix ms. */
   readonly createdAt: number;
   readonly pausedAt: number | undefined;
@@ -63,14 +67,14 @@ export class ProtectionStore {
   }
 
   add(protection: StoredProtection): void {
-    const { id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt, selection, mapping } =
-      protection;
+    const { id, name, sourceId, targetId, desired, start, onGap, copyBudget, createdAt } = protection;
+    const { selection, mapping, operations } = protection;
     this.#guarded('add a protection', () => {
       this.#database
         .prepare(
           `INSERT INTO protection (id, name, source_id, target_id, desired, start, on_gap, copy_budget, created_at,
-             selection, mapping)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+             selection, mapping, operations)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
         .run(
           id,
@@ -84,6 +88,7 @@ export class ProtectionStore {
           createdAt,
           toJson(selection),
           toJson(mapping),
+          toJson(operations),
         );
     });
   }
@@ -129,6 +134,12 @@ export class ProtectionStore {
     });
   }
 
+  setOperationSettings(id: string, settings: OperationSettings): void {
+    this.#guarded('change what becomes of operations', () => {
+      this.#database.prepare('UPDATE protection SET operations = ? WHERE id = ?').run(JSON.stringify(settings), id);
+    });
+  }
+
   setLastStatus(id: string, status: string): void {
     this.#guarded('note a status', () => {
       this.#database.prepare('UPDATE protection SET last_status = ? WHERE id = ?').run(status, id);
@@ -154,6 +165,19 @@ export class ProtectionStore {
         .all(id)
         .map((row) => gapSchema.parse(JSON.parse(String(row['gap']))))
         .sort((a, b) => b.foundAt - a.foundAt),
+    );
+  }
+
+  /** What became of operations: what waits for a person first, then the newest. @param limit How many at most. */
+  operations(id: string, limit: number, collectionId?: string): OperationEvent[] {
+    return this.#guarded("read a protection's operations", () =>
+      this.#database
+        .prepare(
+          `SELECT event FROM operation_event WHERE task_id = ? AND (? IS NULL OR collection_id IN ('', ?))
+           ORDER BY outcome = 'waiting' DESC, sequence DESC LIMIT ?`,
+        )
+        .all(id, collectionId ?? null, collectionId ?? null, limit)
+        .map(({ event }) => operationEventSchema.parse(JSON.parse(String(event)))),
     );
   }
 
@@ -212,6 +236,8 @@ function toProtection(row: Record<string, SQLOutputValue>): StoredProtection {
       row['copy_budget'] === null ? undefined : copyBudgetSchema.parse(JSON.parse(String(row['copy_budget']))),
     selection: row['selection'] === null ? undefined : selectionSchema.parse(JSON.parse(String(row['selection']))),
     mapping: row['mapping'] === null ? undefined : nameMappingSchema.parse(JSON.parse(String(row['mapping']))),
+    operations:
+      row['operations'] === null ? undefined : operationSettingsSchema.parse(JSON.parse(String(row['operations']))),
     createdAt: Number(row['created_at']),
     pausedAt: row['paused_at'] === null ? undefined : Number(row['paused_at']),
     lastStatus: row['last_status'] === null ? undefined : String(row['last_status']),

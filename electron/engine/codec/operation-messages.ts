@@ -10,8 +10,9 @@ export function readOperation(payload: Uint8Array, base: MessageBase, type: Oper
   const cursor = new WireCursor(payload);
   const collectionNames: string[] = [];
   let database = '';
+  const isNamed = type.shape === 'database' || type.shape === 'collection';
   while (cursor.next()) {
-    if (type.shape !== 'rights' && cursor.field === 2) database = cursor.string();
+    if (isNamed && cursor.field === 2) database = cursor.string();
     else if (type.shape === 'collection' && cursor.field === 3) collectionNames.push(cursor.string());
     else cursor.skip();
   }
@@ -24,7 +25,7 @@ export function readOperation(payload: Uint8Array, base: MessageBase, type: Oper
     beginTick: base.timestamp,
     endTick: base.timestamp,
     operation: type.operation,
-    database: type.shape === 'rights' ? '' : databaseName(database),
+    database: isNamed ? databaseName(database) : '',
     collectionNames,
     request: payload,
   };

@@ -49,6 +49,8 @@ export interface DeleteRecord extends CollectionRecordBase {
   readonly partitionName: string;
   readonly partitionId: PartitionId;
   readonly keys: PrimaryKeys;
+  /** It names its rows by a condition instead of their keys, which no public call repeats as of then. There are no keys. */
+  readonly isByExpression?: true;
 }
 
 export interface TimeTickRecord extends RecordBase {
@@ -82,6 +84,16 @@ export interface DropPartitionRecord extends CollectionRecordBase {
   readonly partitionId: PartitionId;
 }
 
+/** Told by the catalogue of every server, and by the log of later ones too. */
+export type CatalogueOperation =
+  | 'createAlias'
+  | 'dropAlias'
+  | 'alterAlias'
+  | 'alterCollection'
+  | 'alterCollectionField'
+  | 'renameCollection'
+  | 'addField';
+
 /** The operations that `<prefix>-replicate-msg` carries; the names are ours, the types Milvus'. */
 export type OperationName =
   | 'createDatabase'
@@ -95,6 +107,8 @@ export type OperationName =
   | 'loadPartitions'
   | 'releasePartitions'
   | 'flush'
+  | 'truncateCollection'
+  | CatalogueOperation
   | 'createCredential'
   | 'updateCredential'
   | 'deleteCredential'
@@ -102,6 +116,7 @@ export type OperationName =
   | 'dropRole'
   | 'operateUserRole'
   | 'operatePrivilege'
+  | 'operatePrivilegeV2'
   | 'createPrivilegeGroup'
   | 'dropPrivilegeGroup'
   | 'operatePrivilegeGroup';

@@ -3,13 +3,15 @@ import { asCollectionId, asPartitionId, asVChannel } from '../../../shared/model
 import { RowTicks, type MessageBase } from './message-base.ts';
 import { databaseName } from './names.ts';
 import { KeyList, readIds } from './primary-keys.ts';
-import type { DeleteRecord, FieldSlice, InsertRecord } from './records.ts';
+import type { DeleteRecord, FieldSlice, InsertRecord, PrimaryKeys } from './records.ts';
 import { MalformedWire, WireCursor } from './wire.ts';
 
 /** RowID (0) and Timestamp (1) are Milvus' own columns; user fields begin here (`common.StartOfUserFieldID`, 2.3). */
 export const USER_FIELD_ID_MIN = 100n;
 /** `msgpb.InsertDataVersion`: 0 lays rows side by side in a form that servers before 2.0 wrote. */
 const INSERT_COLUMN_BASED = 1;
+
+const NO_KEYS: PrimaryKeys = { type: 'int64', values: new BigInt64Array() };
 
 export function readInsert(payload: Uint8Array, base: MessageBase): InsertRecord {
   const cursor = new WireCursor(payload);
@@ -111,6 +113,7 @@ export function readDelete(payload: Uint8Array, base: MessageBase): DeleteRecord
   let partitionName = '';
   let collectionId = 0n;
   let partitionId = 0n;
+  let isByExpression = false;
   while (cursor.next()) {
     switch (cursor.field) {
       case 2:
@@ -141,18 +144,22 @@ export function readDelete(payload: Uint8Array, base: MessageBase): DeleteRecord
       case 12:
         readIds(cursor.nested(), keys);
         break;
+      case 14:
+        // `serialized_expr_plan` (milvus-proto d04ae03, after 2.6.22): a condition in place of keys, with one timestamp.
+        isByExpression = cursor.bytes().byteLength > 0;
+        break;
       default:
         cursor.skip();
     }
   }
   if (shard === '') throw new MalformedWire('a delete without shard name', 0);
   if (collectionId === 0n) throw new MalformedWire('a delete without collection id', 0);
-  const primaryKeys = keys.finish() ?? oldKeys.finish();
+  const primaryKeys = isByExpression ? NO_KEYS : (keys.finish() ?? oldKeys.finish());
   if (primaryKeys === undefined) throw new MalformedWire('a delete without keys', 0);
   return {
     kind: 'delete',
     messageId: base.messageId,
-    ...ticks.range(primaryKeys.values.length),
+    ...ticks.range(isByExpression ? 1 : primaryKeys.values.length),
     database: databaseName(database),
     collectionName,
     collectionId: asCollectionId(collectionId),
@@ -160,5 +167,6 @@ export function readDelete(payload: Uint8Array, base: MessageBase): DeleteRecord
     partitionName,
     partitionId: asPartitionId(partitionId),
     keys: primaryKeys,
+    ...(isByExpression ? { isByExpression } : {}),
   };
 }

@@ -78,6 +78,7 @@ export const ERROR_POLICY: Readonly<Record<ErrorCode, ErrorPolicy>> = {
   sourceGone: refused('never', 'Drop its copy on the target when it is no longer needed, then resume.'),
   targetChanged: refused('never', 'Copy the collection again.'),
   doubledRows: refused('operator', 'Retry the collection; if it comes again, copy it afresh.'),
+  decisionNeeded: refused('operator', 'Decide whether it is to be applied or skipped.'),
   malformedMessage: refused('never', 'Report the message with the version of the source; it is not passed over.'),
   bug: open('never', 'Report this failure with its details.'),
 };
@@ -106,6 +107,7 @@ const HELD: ReadonlySet<string> = new Set<ErrorCode>([
   'alreadyExists',
   'notReadable',
   'unsupported',
+  'decisionNeeded',
 ]);
 
 /** `held` waits for a decision about the data; every other error that is not repeated is a failure. */

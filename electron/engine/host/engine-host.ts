@@ -12,6 +12,7 @@ import { isRetriedAutomatically } from '../errors/policy.ts';
 import { errorDataWithHint } from './error-data.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { OpenOrders } from './open-orders.ts';
+import { operationSettingsSchema, type OperationSettings } from '../../../shared/model/operation-policy.ts';
 import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
 import type {
   FromWorker,
@@ -154,9 +155,20 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
   async setCopyBudget(budget: CopyBudget): Promise<void> {
     const { spec, ...rest } = this.#input;
     this.#input = { ...rest, spec: { ...spec, copyBudget: budget } };
+    await this.#orderWhileAlive('setCopyBudget', { budget });
+  }
+
+  /** As above. */
+  async setOperationSettings(settings: OperationSettings): Promise<void> {
+    const { spec, ...rest } = this.#input;
+    this.#input = { ...rest, spec: { ...spec, operations: operationSettingsSchema.parse(settings) } };
+    await this.#orderWhileAlive('setOperationSettings', { settings });
+  }
+
+  async #orderWhileAlive<N extends OrderName>(name: N, input: OrderInput<N>): Promise<void> {
     if (!this.isRunning) return;
-    await this.order('setCopyBudget', { budget }).catch((error: unknown) => {
-      // It ended before it answered; the one that follows begins with the budget.
+    await this.order(name, input).catch((error: unknown) => {
+      // It ended before it answered; the one that follows begins with what was set.
       if (!(error instanceof ReplicationError && error.code === 'notReady')) throw error;
     });
   }

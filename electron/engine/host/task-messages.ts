@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { sourceConnectionSchema, targetConnectionSchema } from '../../../shared/model/connection.ts';
 import { copyBudgetSchema, type CopyBudget } from '../../../shared/model/copy-budget.ts';
 import { gapPolicySchema } from '../../../shared/model/gap-policy.ts';
+import type { OperationDecision } from '../../../shared/model/operation-event.ts';
+import { operationSettingsSchema, type OperationSettings } from '../../../shared/model/operation-policy.ts';
 import type { RecordSummary } from '../../../shared/model/record-summary.ts';
 import { nameMappingSchema } from '../../../shared/model/name-mapping.ts';
 import { selectionSchema, type Selection } from '../../../shared/model/selection.ts';
@@ -26,6 +28,7 @@ export const taskSpecSchema = z.strictObject({
   mapping: nameMappingSchema.optional(),
   onGap: gapPolicySchema.default('hold'),
   copyBudget: copyBudgetSchema.default({}),
+  operations: operationSettingsSchema.default({}),
   readBudgetBytes: z.number().int().positive().default(READ_BUDGET_BYTES_DEFAULT),
 });
 export type TaskSpec = z.infer<typeof taskSpecSchema>;
@@ -44,6 +47,8 @@ export interface WorkerInput {
 export interface TaskOrders {
   retry(input: { readonly collectionId: string }): void;
   recopy(input: { readonly collectionIds: readonly string[] }): void;
+  setOperationSettings(input: { readonly settings: OperationSettings }): void;
+  decideOperation(input: { readonly operationId: string; readonly decision: OperationDecision }): void;
   setCopyBudget(input: { readonly budget: CopyBudget }): void;
   select(input: { readonly selection: Selection }): void;
   quarantinedRecord(input: { readonly recordId: string; readonly bytesMax: number }): QuarantinedContent;

@@ -170,7 +170,23 @@ export type MilvusRawCallName =
   | 'LoadCollection'
   | 'ReleaseCollection'
   | 'LoadPartitions'
-  | 'ReleasePartitions';
+  | 'ReleasePartitions'
+  | 'AlterIndex'
+  | 'AlterDatabase'
+  | RightsCallName;
+
+export type RightsCallName =
+  | 'CreateCredential'
+  | 'UpdateCredential'
+  | 'DeleteCredential'
+  | 'CreateRole'
+  | 'DropRole'
+  | 'OperateUserRole'
+  | 'OperatePrivilege'
+  | 'OperatePrivilegeV2'
+  | 'CreatePrivilegeGroup'
+  | 'DropPrivilegeGroup'
+  | 'OperatePrivilegeGroup';
 
 const SERVICE = 'milvus.proto.milvus.MilvusService';
 

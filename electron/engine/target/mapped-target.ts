@@ -5,12 +5,13 @@
 import { compileMapping, type CompiledMapping, type NameMapping } from '../../../shared/model/name-mapping.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { KeyValue } from '../milvus/key-value.ts';
-import { withMappedNames } from './operation-request.ts';
+import { withMappedDatabase, withMappedGrant, withMappedNames } from './operation-request.ts';
 import type {
   CollectionProperties,
   CollectionSpec,
   KeysDelete,
   NamedIdentity,
+  RightsOperation,
   RowsWrite,
   Target,
   TargetCollection,
@@ -113,6 +114,21 @@ export class MappedTarget implements Target {
 
   releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
     return this.#target.releasePartitions(this.#renamed(request), signal);
+  }
+
+  alterIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.alterIndex(this.#renamed(request), signal);
+  }
+
+  alterDatabase(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    const mapped = withMappedDatabase(request, (database) => this.#mapping.database(database));
+    return this.#target.alterDatabase(mapped, signal);
+  }
+
+  operateRights(operation: RightsOperation, request: Uint8Array, signal: AbortSignal): Promise<void> {
+    const isGrant = operation === 'operatePrivilege' || operation === 'operatePrivilegeV2';
+    const mapped = isGrant ? withMappedGrant(operation, request, this.#mapping) : request;
+    return this.#target.operateRights(operation, mapped, signal);
   }
 
   flush(address: CollectionAddress, signal: AbortSignal): Promise<void> {

@@ -10,7 +10,13 @@ import { CHAIN_PROPERTY, isOwnProperty, OWNER_PROPERTY } from '../../../shared/m
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { deleteExpressions } from './delete-expression.ts';
 import { encodeRowsRequest } from './insert-request.ts';
-import { decodeMutation, decodeStatus, type MilvusCalls, type MilvusRawCallName } from '../milvus/milvus-protocol.ts';
+import {
+  decodeMutation,
+  decodeStatus,
+  type MilvusCalls,
+  type MilvusRawCallName,
+  type RightsCallName,
+} from '../milvus/milvus-protocol.ts';
 import { MilvusRpc, type RpcOptions } from '../milvus/milvus-rpc.ts';
 import { isOlder, neededVersion } from './needed-version.ts';
 import { withoutBase } from './operation-request.ts';
@@ -21,6 +27,7 @@ import type {
   CollectionSpec,
   KeysDelete,
   NamedIdentity,
+  RightsOperation,
   RowsWrite,
   Target,
   TargetCollection,
@@ -38,6 +45,20 @@ const REPLICATE_ID_PROPERTY = 'replicate.id';
 /** `common.LoadState`. */
 const LOAD_STATE_LOADING = 2;
 const LOAD_STATE_LOADED = 3;
+
+const RIGHTS_CALLS: Readonly<Record<RightsOperation, RightsCallName>> = {
+  createCredential: 'CreateCredential',
+  updateCredential: 'UpdateCredential',
+  deleteCredential: 'DeleteCredential',
+  createRole: 'CreateRole',
+  dropRole: 'DropRole',
+  operateUserRole: 'OperateUserRole',
+  operatePrivilege: 'OperatePrivilege',
+  operatePrivilegeV2: 'OperatePrivilegeV2',
+  createPrivilegeGroup: 'CreatePrivilegeGroup',
+  dropPrivilegeGroup: 'DropPrivilegeGroup',
+  operatePrivilegeGroup: 'OperatePrivilegeGroup',
+};
 
 type OperationCall = Exclude<MilvusRawCallName, 'Insert' | 'Upsert'>;
 
@@ -330,6 +351,18 @@ class MilvusTarget implements Target {
 
   releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
     return this.#operate('ReleasePartitions', request, signal);
+  }
+
+  alterIndex(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('AlterIndex', request, signal);
+  }
+
+  alterDatabase(request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate('AlterDatabase', request, signal);
+  }
+
+  operateRights(operation: RightsOperation, request: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#operate(RIGHTS_CALLS[operation], request, signal);
   }
 
   async #operate(call: OperationCall, request: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { databaseName } from '../codec/names.ts';
 import { orFailure, WireCursor } from '../codec/wire.ts';
-import { concatBytes, stringField } from '../codec/wire-write.ts';
+import { bytesField, concatBytes, stringField } from '../codec/wire-write.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 
 /** `base` of every public request: message id, timestamp and node of the source, which mean nothing to the target. */
@@ -51,6 +51,110 @@ export const withMappedNames = (
       stringField(FIELD_COLLECTION_NAME, mapped.collection),
     ]);
   });
+
+/** The request for the database that `map` makes of its own, all else byte by byte. @throws malformedMessage */
+export const withMappedDatabase = (request: Uint8Array, map: (database: string) => string): Uint8Array =>
+  readable(request, () => {
+    const { rest, texts } = split(request, [FIELD_DB_NAME]);
+    return concatBytes([rest, stringField(FIELD_DB_NAME, map(databaseName(texts.get(FIELD_DB_NAME) ?? '')))]);
+  });
+
+/** What grants call "all of them". */
+const EVERY = '*';
+/** `milvus.OperatePrivilegeRequest.entity`, and in it `object.name`, `object_name` and `db_name` (2.3.5). */
+const FIELD_GRANT = 2;
+const FIELD_GRANT_OBJECT = 2;
+const FIELD_GRANT_NAME = 3;
+const FIELD_GRANT_DATABASE = 5;
+const FIELD_OBJECT_TYPE = 1;
+/** `commonpb.ObjectType`, as text. */
+const OBJECT_COLLECTION = 'Collection';
+/** `milvus.OperatePrivilegeV2Request` (2.5). */
+const FIELD_V2_DATABASE = 5;
+const FIELD_V2_COLLECTION = 6;
+
+export interface NameMap {
+  database(source: string): string;
+  address(source: CollectionAddress): CollectionAddress;
+}
+
+/** The grant for what `map` makes of the database and the collection that it is for, all else byte by byte. @throws malformedMessage */
+export const withMappedGrant = (
+  operation: 'operatePrivilege' | 'operatePrivilegeV2',
+  request: Uint8Array,
+  map: NameMap,
+): Uint8Array =>
+  readable(request, () => {
+    if (operation === 'operatePrivilegeV2') return mappedNames(request, FIELD_V2_DATABASE, FIELD_V2_COLLECTION, map);
+    const parts: Uint8Array[] = [];
+    const cursor = new WireCursor(request);
+    while (cursor.next()) {
+      const { field, fieldOffset } = cursor;
+      if (field === FIELD_GRANT) {
+        parts.push(bytesField(FIELD_GRANT, mappedGrant(cursor.bytes(), map)));
+        continue;
+      }
+      cursor.skip();
+      parts.push(cursor.sliceSince(fieldOffset));
+    }
+    return concatBytes(parts);
+  });
+
+/** Of a grant for no collection, `object_name` is a user or nothing that a mapping knows. */
+const mappedGrant = (grant: Uint8Array, map: NameMap): Uint8Array =>
+  objectTypeOf(grant) === OBJECT_COLLECTION
+    ? mappedNames(grant, FIELD_GRANT_DATABASE, FIELD_GRANT_NAME, map)
+    : mappedNames(grant, FIELD_GRANT_DATABASE, undefined, map);
+
+function objectTypeOf(grant: Uint8Array): string {
+  const cursor = new WireCursor(grant);
+  let type = '';
+  while (cursor.next()) {
+    if (cursor.field === FIELD_GRANT_OBJECT) type = split(cursor.bytes(), [FIELD_OBJECT_TYPE]).texts.get(FIELD_OBJECT_TYPE) ?? '';
+    else cursor.skip();
+  }
+  return type;
+}
+
+function mappedNames(
+  message: Uint8Array,
+  databaseField: number,
+  collectionField: number | undefined,
+  map: NameMap,
+): Uint8Array {
+  const { rest, texts } = split(message, collectionField === undefined ? [databaseField] : [databaseField, collectionField]);
+  const named = databaseName(texts.get(databaseField) ?? '');
+  const collection = collectionField === undefined ? '' : (texts.get(collectionField) ?? '');
+  const isOne = collection !== '' && collection !== EVERY && named !== EVERY;
+  const mapped = isOne
+    ? map.address({ database: named, collection })
+    : { database: named === EVERY ? named : map.database(named), collection };
+  return concatBytes([
+    rest,
+    stringField(databaseField, mapped.database),
+    ...(collectionField === undefined ? [] : [stringField(collectionField, mapped.collection)]),
+  ]);
+}
+
+/** Some text fields of a message, and the rest of it byte by byte. The order of fields says nothing on the wire. */
+function split(
+  message: Uint8Array,
+  fields: readonly number[],
+): { readonly rest: Uint8Array; readonly texts: ReadonlyMap<number, string> } {
+  const parts: Uint8Array[] = [];
+  const texts = new Map<number, string>();
+  const cursor = new WireCursor(message);
+  while (cursor.next()) {
+    const { field, fieldOffset } = cursor;
+    if (fields.includes(field)) {
+      texts.set(field, cursor.string());
+      continue;
+    }
+    cursor.skip();
+    parts.push(cursor.sliceSince(fieldOffset));
+  }
+  return { rest: concatBytes(parts), texts };
+}
 
 function readable(request: Uint8Array, read: () => Uint8Array): Uint8Array {
   const result = orFailure(read);

@@ -1,5 +1,5 @@
 /** The target cluster, as the engine sees it: ordinary public calls, each either confirmed or failed with a class. */
-import type { FieldSlice, PrimaryKeys } from '../codec/records.ts';
+import type { FieldSlice, OperationName, PrimaryKeys } from '../codec/records.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
@@ -58,6 +58,21 @@ export interface TargetCollection extends CollectionIdentity {
   readonly isLoaded: boolean;
 }
 
+export type RightsOperation = Extract<
+  OperationName,
+  | 'createCredential'
+  | 'updateCredential'
+  | 'deleteCredential'
+  | 'createRole'
+  | 'dropRole'
+  | 'operateUserRole'
+  | 'operatePrivilege'
+  | 'operatePrivilegeV2'
+  | 'createPrivilegeGroup'
+  | 'dropPrivilegeGroup'
+  | 'operatePrivilegeGroup'
+>;
+
 export interface TargetInfo {
   readonly version: string;
 }
@@ -107,6 +122,10 @@ export interface Target {
   releaseCollection(request: Uint8Array, signal: AbortSignal): Promise<void>;
   loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void>;
   releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  alterIndex(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  alterDatabase(request: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Users, roles, grants. Repeating one may be refused. Nothing of the request stands in an error. */
+  operateRights(operation: RightsOperation, request: Uint8Array, signal: AbortSignal): Promise<void>;
   flush(address: CollectionAddress, signal: AbortSignal): Promise<void>;
 
   close(): Promise<void>;

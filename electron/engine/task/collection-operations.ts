@@ -3,21 +3,30 @@
  * stands before it has been applied.
  */
 import type { CollectionId } from '../../../shared/model/ids.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStore } from '../../../shared/model/task-state.ts';
 import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { outcomeOf } from '../errors/policy.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { orAborted } from '../runtime/waiting.ts';
 import type { OnTarget } from './collection-writer.ts';
+import { decided, type Park } from './operation-executor.ts';
+import type { OperationEvent, OperationJournal, OperationQuestion } from './operation-journal.ts';
 
 /** Where an operation stands: its message in the operation channel, and its time among the data. */
 export interface OperationPlace {
   readonly ordinal: MessageOrdinal;
   readonly tick: TimeTick;
+  /** See `OperationExecutor.execute`. */
+  readonly park: Park;
 }
 
 export interface CollectionOperationsContext {
+  readonly address: CollectionAddress;
+  readonly journal: OperationJournal;
+  readonly clock: Clock;
   readonly store: Pick<TaskStore, 'setOperationsUntil'>;
   readonly onTarget: OnTarget;
   readonly signal: AbortSignal;
@@ -29,6 +38,8 @@ export interface CollectionOperationsContext {
 }
 
 interface PendingOperation {
+  readonly name: string;
+  readonly ordinal: MessageOrdinal;
   readonly tick: TimeTick;
   readonly done: Promise<void>;
 }
@@ -50,7 +61,7 @@ export class CollectionOperations {
 
   /** Resolves without running it when the collection is dropped first, or when an earlier run has had its effect. */
   async run(
-    { ordinal, tick }: OperationPlace,
+    { ordinal, tick, park }: OperationPlace,
     name: string,
     call: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
@@ -63,28 +74,56 @@ export class CollectionOperations {
     const place = this.#lastTick;
     const done = (async () => {
       await orAborted(previous, signal);
-      if (await this.#context.whenReached(place)) await this.#runNow({ ordinal, tick }, name, call);
+      if (await this.#context.whenReached(place)) await this.#runNow({ ordinal, tick, park }, name, call);
     })();
-    const pending = { tick: place, done };
+    const pending = { name, ordinal, tick: place, done };
     this.#pending.add(pending);
     this.#last = done.catch(() => undefined);
     await done.finally(() => this.#pending.delete(pending));
   }
 
   async #runNow(
-    { ordinal, tick }: OperationPlace,
+    { ordinal, tick, park }: OperationPlace,
     name: string,
     call: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const { store, onTarget, signal } = this.#context;
+    const { store, onTarget, signal, address, journal, clock } = this.#context;
+    const question: OperationQuestion = {
+      id: `log/${ordinal}/${this.#id}`,
+      tick,
+      source: 'log',
+      operation: name,
+      database: address.database,
+      collection: { id: this.#id, name: address.collection },
+    };
+    const record = (outcome: OperationEvent['outcome'], reason?: string) =>
+      journal.record({ ...question, at: clock.now(), outcome, reason });
     // What it did may be undone by now, and the copy has read what came of it all.
     const isPartOfCopy = tick <= this.#context.copyUntil();
-    await onTarget(name, call).catch((error: unknown) => {
-      if (!isPartOfCopy || signal.aborted || outcomeOf(toReplicationError(error)) !== 'refused') throw error;
-      this.#context.passedOver(name);
-    });
+    if ((await decided(journal, question, park, signal)) === 'skip') {
+      record('skipped', 'By its policy, or as decided.');
+    } else if (this.#isFlushedLater(name, ordinal)) {
+      record('skipped', 'A later flush of the collection was there already.');
+    } else {
+      try {
+        await onTarget(name, call);
+        record('applied');
+      } catch (thrown) {
+        if (signal.aborted) throw thrown;
+        const error = toReplicationError(thrown);
+        const isPassedOver = isPartOfCopy && outcomeOf(error) === 'refused';
+        record(isPassedOver ? 'skipped' : 'failed', isPassedOver ? 'It was older than the copy.' : error.message);
+        if (!isPassedOver) throw thrown;
+        this.#context.passedOver(name);
+      }
+    }
     store.setOperationsUntil(this.#id, ordinal);
     this.#until = ordinal;
+  }
+
+  /** Flushes that have piled up behind one that is slow, or limited to one in ten seconds, are one. */
+  #isFlushedLater(name: string, ordinal: MessageOrdinal): boolean {
+    return name === 'flush' && [...this.#pending].some((other) => other.name === 'flush' && other.ordinal > ordinal);
   }
 
   /** Resolves when none that stands before `tick` is under way, those that come up meanwhile included. */

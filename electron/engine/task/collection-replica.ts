@@ -32,10 +32,11 @@ import { CollectionWriter, type OnTarget } from './collection-writer.ts';
 import type { CopyLoops } from './copy-loops.ts';
 import { checkDoubtful } from './doubt-check.ts';
 import type { DoubtfulKeys } from './doubtful-keys.ts';
-import { EntryApplier } from './entry-applier.ts';
+import { EntryApplier, type DropQuestion } from './entry-applier.ts';
 import type { LogEntry } from './log-entry.ts';
 import type { IntentMarks } from './intent-marks.ts';
 import type { OpenDefinitions } from './open-definitions.ts';
+import { decisionNeeded, type OperationJournal, type OperationQuestion } from './operation-journal.ts';
 import type { ShardEntry } from './quarantine.ts';
 import { ShardBarriers } from './shard-barrier.ts';
 import type { LaneOwner, ShardLane } from './shard-lane.ts';
@@ -52,6 +53,7 @@ export interface ReplicaContext {
   readonly slots: WriteSlots;
   readonly intents: IntentMarks;
   readonly openDefinitions: OpenDefinitions;
+  readonly journal: OperationJournal;
   /** Resolves when the target may be written to: no other engine has taken it over. Right before each call. */
   readonly whenMayWrite: (signal: AbortSignal) => Promise<void>;
   /** Ends every wait, and every repetition. */
@@ -171,7 +173,8 @@ export class CollectionReplica implements LaneOwner {
       },
     });
     this.#operations = new CollectionOperations(stored.id, stored.operationsUntil, {
-      store: context.store,
+      ...context,
+      address: this.address,
       onTarget,
       signal: this.#signal,
       whenReached: (tick) => this.#whenReached(tick),
@@ -192,6 +195,11 @@ export class CollectionReplica implements LaneOwner {
       writer: this.#writer,
       barriers: this.#barriers,
       whenReady: (lane) => this.#whenReady(lane),
+      decide: (drop) => context.journal.decide(this.#questionOf(drop), this.#signal),
+      dropped: (drop, decision) => {
+        const outcome = decision === 'apply' ? 'applied' : 'skipped';
+        context.journal.record({ ...this.#questionOf(drop), at: context.clock.now(), outcome });
+      },
       refused: (message, error) => context.refused(this, message, error),
     });
   }
@@ -418,6 +426,19 @@ export class CollectionReplica implements LaneOwner {
     this.#context.release(entry);
   }
 
+  #questionOf({ operation, tick, partitionId, object }: DropQuestion): OperationQuestion {
+    const { database, collection: name } = this.address;
+    return {
+      id: partitionId === undefined ? `drop/${this.id}` : `drop/${this.id}/${partitionId}`,
+      tick,
+      source: 'log',
+      operation,
+      database,
+      collection: { id: this.id, name },
+      object,
+    };
+  }
+
   /** The collection stops at its last checkpoint, its memory is let go, and the reason is shown. */
   fail(thrown: unknown): void {
     if (this.#context.signal.aborted || this.hasFailed) return;
@@ -437,15 +458,16 @@ export class CollectionReplica implements LaneOwner {
 
   status(): CollectionStatus {
     const awaited = this.#barriers.awaited();
+    const trouble = this.#decisionTrouble() ?? this.#trouble;
     const shards = this.vchannels.map((vchannel) => this.#shardStatus(vchannel));
     return {
       id: this.id.toString(),
       database: this.address.database,
       name: this.address.collection,
-      state: this.#state(),
+      state: trouble === this.#trouble ? this.#state() : 'held',
       ...this.#targetStatus(),
       ...(awaited === undefined ? {} : { detail: `waits for ${awaited.length} of ${this.vchannels.length} shards` }),
-      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
+      ...(trouble === undefined ? {} : { trouble }),
       ...(this.copyStatus === undefined ? {} : { copy: this.copyStatus }),
       ...this.#writer.counters,
       confirmedMs: Math.min(...shards.map(({ confirmedMs }) => confirmedMs)),
@@ -458,6 +480,14 @@ export class CollectionReplica implements LaneOwner {
     const { database, collection } = this.targetAddress;
     const isSame = database === this.address.database && collection === this.address.collection;
     return isSame ? {} : { target: { database, name: collection } };
+  }
+
+  /** An operation of it waits for a person. What has failed comes first. */
+  #decisionTrouble(): Trouble | undefined {
+    const question = this.#hasFailed ? undefined : this.#context.journal.waitingOf(this.id);
+    if (question === undefined) return undefined;
+    const error = decisionNeeded(question);
+    return { error: error.toData(), hint: hintFor(error), since: this.#context.journal.askedAt(question) };
   }
 
   #shardStatus(vchannel: VChannel): ShardStatus {

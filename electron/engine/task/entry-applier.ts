@@ -1,5 +1,7 @@
 /** Applies what the log holds of one collection: each shard's entries in order, drops when every shard has come to them. */
-import { toReplicationError, type ReplicationError } from '../../../shared/model/replication-error.ts';
+import type { PartitionId } from '../../../shared/model/ids.ts';
+import type { OperationDecision } from '../../../shared/model/operation-event.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { DeleteRecord, DropPartitionRecord, InsertRecord, WalRecord } from '../codec/records.ts';
 import type { CollectionWriter } from './collection-writer.ts';
@@ -13,11 +15,22 @@ import type { ShardLane } from './shard-lane.ts';
 import type { TargetCopy } from './target-copy.ts';
 import type { WritePiece } from './write-piece.ts';
 
+export interface DropQuestion {
+  readonly operation: 'dropCollection' | 'dropPartition';
+  readonly tick: TimeTick;
+  readonly partitionId?: PartitionId;
+  /** Of the partition. */
+  readonly object?: string;
+}
+
 export interface EntryApplierContext {
   readonly copy: TargetCopy;
   readonly writer: CollectionWriter;
   readonly barriers: ShardBarriers;
   readonly intents: IntentMarks;
+  /** Where it is asked about, resolves when a person has decided. */
+  readonly decide: (drop: DropQuestion) => Promise<OperationDecision>;
+  readonly dropped: (drop: DropQuestion, decision: OperationDecision) => void;
   /** Resolves when the collection may be written on the target. */
   whenReady(lane: ShardLane): Promise<void>;
   /** A person has decided that it is left out. */
@@ -69,6 +82,8 @@ export class EntryApplier {
         const record = await this.#context.contentOf(lane, entry);
         if (record.kind !== 'delete' && record.kind !== 'insert') continue;
         if (copy.isPartitionDropped(record.partitionId)) continue;
+        if (record.kind === 'delete' && record.isByExpression === true)
+          await this.#refuseExpression(lane, record, entry);
         await copy.ensurePartition(record.partitionName);
         data.set(record, entry);
       }
@@ -82,6 +97,17 @@ export class EntryApplier {
     } finally {
       for (const entry of left) this.#context.release(entry);
     }
+  }
+
+  async #refuseExpression(lane: ShardLane, record: DeleteRecord, entry: LogEntry): Promise<never> {
+    const error = new ReplicationError(
+      'unsupported',
+      'wal',
+      `The log holds a delete by condition of ${record.database}.${record.collectionName}, whose rows it does not name. Delete the same rows on the target by hand and then leave the message out, or copy the collection again.`,
+      { context: { outcome: 'refused' } },
+    );
+    await this.#context.refused({ vchannel: lane.vchannel, entry }, error);
+    throw error;
   }
 
   /** Keys are read where deletes stand beside inserts, and in a doubtful window. */
@@ -128,7 +154,9 @@ export class EntryApplier {
         case 'dropCollection':
           await this.#atBarrier(lane, record.beginTick);
           await lane.waitFor(
-            barriers.arrive('collection', record.beginTick, lane.vchannel, () => copy.drop(record.beginTick)),
+            barriers.arrive('collection', record.beginTick, lane.vchannel, () =>
+              this.#dropCollection(record.beginTick),
+            ),
           );
           break;
         case 'delete':
@@ -150,12 +178,32 @@ export class EntryApplier {
     lane.reached(tick);
   }
 
+  /** At the barrier, so that every shard waits there as long as it is asked about. */
+  async #dropCollection(tick: TimeTick): Promise<void> {
+    const { copy, decide, dropped } = this.#context;
+    const question = { operation: 'dropCollection', tick } as const;
+    const decision = await decide(question);
+    if (decision === 'apply') return copy.drop(tick);
+    dropped(question, decision);
+    await copy.leave(tick);
+  }
+
+  async #dropPartition(record: DropPartitionRecord, isRepeated: boolean): Promise<void> {
+    const { copy, decide, dropped } = this.#context;
+    const { beginTick: tick, partitionId, partitionName: object } = record;
+    const question = { operation: 'dropPartition', tick, partitionId, object } as const;
+    const decision = await decide(question);
+    const note = () => dropped(question, decision);
+    if (decision === 'apply') await copy.dropPartition(record, isRepeated, note);
+    else await copy.leavePartition(record, note);
+  }
+
   async #arriveAtPartitionDrop(lane: ShardLane, record: DropPartitionRecord, isRepeated: boolean): Promise<void> {
     const { copy, barriers } = this.#context;
     // Dropped already, by the shards that came here before a restart: what bears the name now is another partition.
     if (copy.isPartitionDropped(record.partitionId)) return;
     lane.doubt?.partitionDropped(record.partitionName);
-    const drop = () => copy.dropPartition(record, isRepeated);
+    const drop = () => this.#dropPartition(record, isRepeated);
     await lane.waitFor(barriers.arrive(`partition ${record.partitionId}`, record.beginTick, lane.vchannel, drop));
   }
 }

@@ -1,41 +1,75 @@
-/** What each operation of the operation channel means for the target. */
+/**
+ * What each operation of the operation channel means for the target, by the policy that the operator has set for it. What
+ * became of each is recorded.
+ *
+ * Operations of one collection happen in its own order (`collection-operations.ts`), those of a database, and those of
+ * rights, one after the other in the order of the log. The latter are known by their place in the log once they have had
+ * their effect: read again after a crash they are left alone, since repeating one could undo what came after it.
+ */
 import type { CollectionId } from '../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
-import type { OperationRecord } from '../codec/records.ts';
+import { readKeyValues } from '../codec/key-values.ts';
+import type { OperationRecord, UnknownRecord } from '../codec/records.ts';
+import { outcomeOf } from '../errors/policy.ts';
 import { Conditions, SerialLane } from '../runtime/waiting.ts';
-import type { Target } from '../target/target.ts';
+import type { KeyValue } from '../source/catalog/catalog.ts';
+import type { RightsOperation, Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { TaskSelection } from './task-selection.ts';
+import type { OperationEvent, OperationJournal, OperationQuestion } from './operation-journal.ts';
+import { subjectOf, subjectText, type RightsOperations } from './rights-operations.ts';
 
 type RunOperation = (replica: CollectionReplica, signal: AbortSignal) => Promise<void>;
 
 /** Asked for when an operation has to wait for a person; disposed when it no longer does. `undefined`: too many wait. */
 export type Park = () => Disposable | undefined;
 
+export interface OperationOutcome {
+  readonly outcome: Exclude<OperationEvent['outcome'], 'waiting'>;
+  readonly reason?: string;
+}
+
+/** Field of `milvus.CreateDatabaseRequest` (2.4 and later). */
+const DATABASE_PROPERTIES = 3;
+
 export interface OperationExecutorContext {
   readonly target: Target;
   readonly registry: CollectionRegistry;
+  readonly journal: OperationJournal;
+  readonly rights: RightsOperations;
   readonly signal: AbortSignal;
+  now(): number;
   databaseLane(database: string): SerialLane;
   /** Makes it where it is missing. */
-  ensureDatabase(database: string): Promise<void>;
+  ensureDatabase(database: string, properties: readonly KeyValue[]): Promise<void>;
+  ownsDatabase(database: string): boolean;
   /** Drops it where this task has made it and nothing is in it. */
   dropOwnDatabase(database: string): Promise<'dropped' | 'kept' | 'notOwn'>;
   /** What the source's database is called on the target. */
   targetDatabaseOf(database: string): string;
-  readonly selection: Pick<TaskSelection, 'takesUp' | 'hasDatabase'>;
+  readonly selection: Pick<TaskSelection, 'takesUp' | 'hasDatabase' | 'coversDatabase'>;
+  /** A call that no collection can show the trouble of, repeated after the policy; a failure is the caller's. */
+  readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** Begins to copy a collection again, by and by. */
+  readonly recopy: (id: CollectionId) => void;
+  readonly notice: (text: string) => void;
   /** Seen, and deliberately not applied. */
-  skipped(record: OperationRecord, reason: string): void;
+  skipped(record: OperationRecord | UnknownRecord, reason: string): void;
+}
+
+interface Place {
+  readonly ordinal: MessageOrdinal;
+  readonly park: Park;
 }
 
 export class OperationExecutor {
   readonly #context: OperationExecutorContext;
-  /** Making and removing one database happens in the order of the log, waits included. */
-  readonly #databaseOperations = new Map<string, SerialLane>();
+  /** Making and removing one database, and all that is about rights, happens in the order of the log, waits included. */
+  readonly #lanes = new Map<string, SerialLane>();
 
   /** By collection and place in the log: with which of the collection's lives each operation is. */
   readonly #underWay = new Map<CollectionId, Map<MessageOrdinal, CollectionReplica>>();
@@ -45,17 +79,25 @@ export class OperationExecutor {
     this.#context = context;
   }
 
-  /** `park`: the operation waits for somebody to take its collection up again. Not granted, it fails. */
-  async execute(record: OperationRecord, ordinal: MessageOrdinal, park: Park): Promise<void> {
-    const { target } = this.#context;
-    const onCollections = (run: RunOperation) => this.#onCollections(record, ordinal, run, park);
+  /** `park`: the operation waits for somebody to take its collection up again, or to decide. Not granted, it fails. */
+  async execute(record: OperationRecord | UnknownRecord, ordinal: MessageOrdinal, park: Park): Promise<void> {
+    const place = { ordinal, park };
+    if (record.kind === 'unknown') return this.#unknown(record, place);
+    const { target, selection } = this.#context;
+    const { database } = record;
+    const onCollections = (run: RunOperation) => this.#onCollections(record, place, run);
     switch (record.operation) {
       case 'createDatabase':
-        return this.#inOrder(record, () => this.#createDatabase(record));
+        // One of which only single collections are replicated is made with the first of them.
+        return this.#onDatabase(record, place, () => selection.hasDatabase(database), () => this.#createDatabase(record));
       case 'dropDatabase':
-        return this.#inOrder(record, () => this.#dropDatabase(record));
+        return this.#onDatabase(record, place, () => this.#isDropOurs(database), () => this.#dropDatabase(record));
+      case 'alterDatabase':
+        return this.#onDatabase(record, place, () => selection.coversDatabase(database), () => this.#alterDatabase(record));
       case 'createIndex':
         return onCollections((_replica, signal) => target.createIndex(record.request, signal));
+      case 'alterIndex':
+        return onCollections((_replica, signal) => target.alterIndex(record.request, signal));
       case 'dropIndex':
         return onCollections((_replica, signal) => target.dropIndex(record.request, signal));
       case 'loadCollection':
@@ -68,8 +110,8 @@ export class OperationExecutor {
         return onCollections((_replica, signal) => unlessGone(target.releasePartitions(record.request, signal)));
       case 'flush':
         return onCollections((replica, signal) => target.flush(replica.address, signal));
-      case 'alterDatabase':
-      case 'alterIndex':
+      case 'truncateCollection':
+        return this.#truncate(record, place);
       case 'createCredential':
       case 'updateCredential':
       case 'deleteCredential':
@@ -77,17 +119,26 @@ export class OperationExecutor {
       case 'dropRole':
       case 'operateUserRole':
       case 'operatePrivilege':
+      case 'operatePrivilegeV2':
       case 'createPrivilegeGroup':
       case 'dropPrivilegeGroup':
       case 'operatePrivilegeGroup':
-        this.#context.skipped(record, 'this version does not replicate it');
+        return this.#onRights(record.operation, record, place);
+      case 'createAlias':
+      case 'dropAlias':
+      case 'alterAlias':
+      case 'alterCollection':
+      case 'alterCollectionField':
+      case 'renameCollection':
+      case 'addField':
+        // Read from the catalogue, which tells it of every server.
         return;
       default:
         assertNever(record.operation);
     }
   }
 
-  async #onCollections(record: OperationRecord, ordinal: MessageOrdinal, run: RunOperation, park: Park): Promise<void> {
+  async #onCollections(record: OperationRecord, { ordinal, park }: Place, run: RunOperation): Promise<void> {
     const replicas = record.collectionNames.flatMap((name) => {
       const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
       // Of what the task does not replicate nothing is said.
@@ -95,7 +146,7 @@ export class OperationExecutor {
         this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
       return replica === undefined ? [] : [replica];
     });
-    const place = { ordinal, tick: record.endTick };
+    const place = { ordinal, tick: record.endTick, park };
     await Promise.all(
       replicas.map((first) =>
         this.#onReplica(first, ordinal, park, (replica) =>
@@ -150,41 +201,159 @@ export class OperationExecutor {
     }
   }
 
-  #inOrder(record: OperationRecord, body: () => Promise<void>): Promise<void> {
-    const lane = this.#databaseOperations.get(record.database) ?? new SerialLane();
-    this.#databaseOperations.set(record.database, lane);
-    return lane.run(body);
-  }
-
-  async #createDatabase(record: OperationRecord): Promise<void> {
-    const context = this.#context;
-    // One of which only single collections are replicated is made with the first of them.
-    if (!context.selection.hasDatabase(record.database)) return;
-    const database = context.targetDatabaseOf(record.database);
-    await context.databaseLane(database).run(() => context.ensureDatabase(database));
-  }
-
-  async #dropDatabase(record: OperationRecord): Promise<void> {
-    const { registry, signal, selection } = this.#context;
-    const { database } = record;
-    const name = this.#context.targetDatabaseOf(database);
-    const isOurs = selection.hasDatabase(database);
-    const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
-    const earlier = registry.inDatabase(database).filter(before(record.endTick));
-    await Promise.all(earlier.map((replica) => replica.whenDropped(signal)));
-    await this.#context.databaseLane(name).run(async () => {
-      // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
-      if (registry.inTargetDatabase(name).length > 0) {
-        this.#context.skipped(record, `a later database ${name} is in use`);
+  /** One after the other in a lane; by the policy; once, whatever is read again. */
+  #inOrder(
+    lane: string,
+    record: OperationRecord | UnknownRecord,
+    { park }: Place,
+    question: OperationQuestion,
+    run: () => Promise<OperationOutcome>,
+    concerns: () => boolean = () => true,
+  ): Promise<void> {
+    const { journal, signal } = this.#context;
+    const serial = this.#lanes.get(lane) ?? new SerialLane();
+    this.#lanes.set(lane, serial);
+    return serial.run(async () => {
+      if (journal.isSettled(question.id) || !concerns()) return;
+      if ((await decided(journal, question, park, signal)) === 'skip') {
+        this.#settle(record, question, { outcome: 'skipped', reason: 'By its policy, or as decided.' });
         return;
       }
-      const dropped = await this.#context.dropOwnDatabase(name);
-      if (dropped === 'notOwn' && isOurs) {
-        this.#context.skipped(record, `the target's database ${name} was not made by this task`);
-      } else if (dropped === 'kept') {
-        this.#context.skipped(record, `the target's database ${name} still holds collections`);
+      try {
+        this.#settle(record, question, await run());
+      } catch (error) {
+        if (!signal.aborted && error instanceof ReplicationError)
+          this.#settle(record, question, { outcome: 'failed', reason: error.message });
+        throw error;
       }
     });
+  }
+
+  #settle(
+    record: OperationRecord | UnknownRecord,
+    question: OperationQuestion,
+    { outcome, reason }: OperationOutcome,
+  ): void {
+    this.#context.journal.record({ ...question, at: this.#context.now(), outcome, reason });
+    if (outcome === 'skipped') this.#context.skipped(record, reason ?? '');
+  }
+
+  /** @param concerns Asked when it is its turn: of what is not the task's nothing is done and nothing is said. */
+  #onDatabase(
+    record: OperationRecord,
+    place: Place,
+    concerns: () => boolean,
+    run: () => Promise<OperationOutcome>,
+  ): Promise<void> {
+    return this.#inOrder(`database ${record.database}`, record, place, questionOf(record, place), run, concerns);
+  }
+
+  #isDropOurs(database: string): boolean {
+    const context = this.#context;
+    return context.selection.hasDatabase(database) || context.ownsDatabase(context.targetDatabaseOf(database));
+  }
+
+  async #createDatabase({ database, request }: OperationRecord): Promise<OperationOutcome> {
+    const context = this.#context;
+    const name = context.targetDatabaseOf(database);
+    const properties = readKeyValues(request, DATABASE_PROPERTIES);
+    await context.databaseLane(name).run(() => context.ensureDatabase(name, properties));
+    return { outcome: 'applied' };
+  }
+
+  async #dropDatabase({ database, endTick }: OperationRecord): Promise<OperationOutcome> {
+    const { registry, signal } = this.#context;
+    const name = this.#context.targetDatabaseOf(database);
+    const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
+    const earlier = registry.inDatabase(database).filter(before(endTick));
+    await Promise.all(earlier.map((replica) => replica.whenDropped(signal)));
+    return this.#context.databaseLane(name).run(async () => {
+      // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
+      if (registry.inTargetDatabase(name).length > 0) {
+        return { outcome: 'skipped', reason: `A later database ${name} is in use.` };
+      }
+      const dropped = await this.#context.dropOwnDatabase(name);
+      if (dropped === 'dropped') return { outcome: 'applied' };
+      const reason = dropped === 'kept' ? 'still holds collections' : 'was not made by this task';
+      return { outcome: 'skipped', reason: `The target's database ${name} ${reason}.` };
+    });
+  }
+
+  /** What the target cannot do is no reason to stop the others: it is recorded, and said. */
+  async #alterDatabase({ database, request }: OperationRecord): Promise<OperationOutcome> {
+    const { target, onTarget, notice } = this.#context;
+    try {
+      await onTarget('alterDatabase', (signal) => target.alterDatabase(request, signal));
+      return { outcome: 'applied' };
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || outcomeOf(error) !== 'refused') throw error;
+      notice(`The properties of the database ${database} differ on the target: ${error.message}`);
+      return { outcome: 'failed', reason: error.message };
+    }
+  }
+
+  async #onRights(operation: RightsOperation, record: OperationRecord, place: Place): Promise<void> {
+    const { journal, rights } = this.#context;
+    const subject = subjectOf(record);
+    const object = subjectText(subject);
+    const question = { ...questionOf(record, place), ...(object === undefined ? {} : { object }) };
+    const left =
+      journal.settings.replicateRights === true
+        ? rights.protectedReason(subject)
+        : 'Rights are not replicated by this protection.';
+    if (left !== undefined) {
+      if (!journal.isSettled(question.id)) this.#settle(record, question, { outcome: 'skipped', reason: left });
+      return;
+    }
+    await this.#inOrder('rights', record, place, question, () => rights.run(operation, record, subject));
+  }
+
+  /** Its rows are gone without a message for each: the collection is copied again. */
+  async #truncate(record: OperationRecord, place: Place): Promise<void> {
+    const { registry, recopy } = this.#context;
+    await Promise.all(
+      record.collectionNames.map((name) => {
+        const replica = registry.aliveAt(record.database, name, record.endTick);
+        if (replica === undefined) return Promise.resolve();
+        const collection = { id: replica.id, name };
+        const question = { ...questionOf(record, place), id: `log/${place.ordinal}/${replica.id}`, collection };
+        return this.#inOrder(`collection ${replica.id}`, record, place, question, () => {
+          recopy(replica.id);
+          return Promise.resolve({ outcome: 'applied', reason: 'The collection is copied again.' });
+        });
+      }),
+    );
+  }
+
+  async #unknown(record: UnknownRecord, place: Place): Promise<void> {
+    const operation = `messageType ${record.messageType}`;
+    const question = { ...questionOf({ ...record, operation, database: '' }, place), isSkipOnly: true };
+    await this.#inOrder(`unknown ${place.ordinal}`, record, place, question, () =>
+      Promise.resolve({ outcome: 'skipped', reason: 'This version does not know it.' }),
+    );
+  }
+}
+
+function questionOf(
+  { operation, database, endTick }: Pick<OperationRecord, 'database' | 'endTick'> & { readonly operation: string },
+  { ordinal }: Place,
+): OperationQuestion {
+  return { id: `log/${ordinal}`, tick: endTick, source: 'log', operation, database };
+}
+
+/** While a person is asked, the operation does not count among those that hold up the reading. */
+export async function decided(
+  journal: OperationJournal,
+  question: OperationQuestion,
+  park: Park,
+  signal: AbortSignal,
+): ReturnType<OperationJournal['decide']> {
+  if (!journal.isAsked(question)) return journal.decide(question, signal);
+  const parked = park();
+  try {
+    return await journal.decide(question, signal);
+  } finally {
+    parked?.[Symbol.dispose]();
   }
 }
 

@@ -14,7 +14,8 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredChannel } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import { decodeRecord } from '../codec/decode.ts';
-import type { OperationRecord, WalRecord } from '../codec/records.ts';
+import { MSG_REPLICATE } from '../codec/message-types.ts';
+import type { OperationRecord, UnknownRecord, WalRecord } from '../codec/records.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { Wal, WalMessage, WalReader } from '../source/wal/wal.ts';
@@ -34,7 +35,7 @@ export interface OperationContext {
   /** Resolves when every data channel has been read up to the operation's place. */
   whenDue(tick: TimeTick): Promise<void>;
   /** Starts the operation where it belongs. The promise settles when it has had its effect, or was deliberately skipped. */
-  execute(record: OperationRecord, ordinal: MessageOrdinal, park: Park): Promise<void>;
+  execute(record: OperationRecord | UnknownRecord, ordinal: MessageOrdinal, park: Park): Promise<void>;
   channelConfirmed(channel: PChannel, resume: ResumePoint, tick: TimeTick): void;
   messageRead(record: WalRecord, bytes: number): void;
 }
@@ -116,7 +117,7 @@ export class OperationFollower {
     this.#pending.add(pending);
     this.#lastRead = message.ordinal;
     if (record.endTick > this.#confirmedTick) this.#confirmedTick = record.endTick;
-    if (record.kind !== 'operation') {
+    if (record.kind !== 'operation' && !isUnknownOperation(record)) {
       this.#finish(pending);
       return;
     }
@@ -163,3 +164,7 @@ export class OperationFollower {
     this.#conditions.changed();
   }
 }
+
+/** What a later server writes there: nobody may pass it over unseen. */
+const isUnknownOperation = (record: WalRecord): record is UnknownRecord =>
+  record.kind === 'unknown' && record.messageType !== MSG_REPLICATE;

@@ -52,17 +52,21 @@ export interface OperationJournalContext {
 export class OperationJournal {
   readonly #context: OperationJournalContext;
   readonly #conditions = new Conditions();
-  /** Asked about, by id, and not decided on. */
+  /** Asked about, by id, and not decided on; since when (Unix ms). */
   readonly #waiting = new Map<string, OperationQuestion>();
+  readonly #askedAt = new WeakMap<OperationQuestion, number>();
   readonly #decisions = new Map<string, OperationDecision>();
+  /** Ids of what has had its effect, or was left out for good. */
+  readonly #settled = new Set<string>();
   #settings: OperationSettings = {};
 
   constructor(context: OperationJournalContext) {
     this.#context = context;
   }
 
-  /** What was decided in earlier runs. */
+  /** What was done and decided in earlier runs. */
   takeUp(): void {
+    for (const { id, outcome } of this.events()) if (id !== undefined && isEnd(outcome)) this.#settled.add(id);
     for (const [id, decision] of this.#context.store.operationDecisions()) this.#decisions.set(id, decision);
   }
 
@@ -82,6 +86,16 @@ export class OperationJournal {
     return this.#settings.policies?.[name] ?? defaultActionOf(name);
   }
 
+  /** It has had its effect, or was left out, perhaps in an earlier run. One that failed is not settled. */
+  isSettled(id: string): boolean {
+    return this.#settled.has(id);
+  }
+
+  /** `decide` will wait for a person. */
+  isAsked(question: OperationQuestion): boolean {
+    return this.#answerTo(question) === undefined;
+  }
+
   /** An event of an id that is there already takes its place. */
   record(event: OperationEvent): void {
     const { id, at, tick, source, operation, database, collection, object, outcome, reason } = event;
@@ -97,18 +111,12 @@ export class OperationJournal {
       outcome,
       ...(reason === undefined ? {} : { reason }),
     });
+    if (id !== undefined && isEnd(outcome)) this.#settled.add(id);
   }
 
   /** Resolves at once unless the policy is to ask; then when a person has decided, or the policy no longer asks. */
   async decide(question: OperationQuestion, signal: AbortSignal): Promise<OperationDecision> {
-    const settled = (): OperationDecision | undefined => {
-      const decided = this.#decisions.get(question.id);
-      if (decided !== undefined) return decided;
-      const policy = this.policyOf(question.operation);
-      // To apply what nobody can apply is to be asked about.
-      return policy === 'ask' || (policy === 'apply' && question.isSkipOnly === true) ? undefined : policy;
-    };
-    const now = settled();
+    const now = this.#answerTo(question);
     if (now !== undefined) return now;
     const { store, clock } = this.#context;
     const { tick, collection, isSkipOnly, ...rest } = question;
@@ -121,12 +129,21 @@ export class OperationJournal {
       ...(isSkipOnly === true ? { isSkipOnly } : {}),
     });
     this.#waiting.set(question.id, question);
+    this.#askedAt.set(question, clock.now());
     try {
-      await this.#conditions.until(() => settled() !== undefined, signal);
+      await this.#conditions.until(() => this.#answerTo(question) !== undefined, signal);
     } finally {
       this.#waiting.delete(question.id);
     }
-    return settled() ?? 'skip';
+    return this.#answerTo(question) ?? 'skip';
+  }
+
+  #answerTo({ id, operation, isSkipOnly }: OperationQuestion): OperationDecision | undefined {
+    const decided = this.#decisions.get(id);
+    if (decided !== undefined) return decided;
+    const policy = this.policyOf(operation);
+    // To apply what nobody can apply is to be asked about.
+    return policy === 'ask' || (policy === 'apply' && isSkipOnly === true) ? undefined : policy;
   }
 
   /** A person's answer. @throws notFound: it does not wait (any more); invalidRequest: it can only be skipped. */
@@ -152,6 +169,17 @@ export class OperationJournal {
     this.#conditions.changed();
   }
 
+  /** The first that waits for a person: of a collection, or of what is about none. */
+  waitingOf(id: CollectionId | undefined): OperationQuestion | undefined {
+    for (const question of this.#waiting.values()) if (question.collection?.id === id) return question;
+    return undefined;
+  }
+
+  /** Unix ms. */
+  askedAt(question: OperationQuestion): number {
+    return this.#askedAt.get(question) ?? this.#context.clock.now();
+  }
+
   /** What waits for a person now. */
   waiting(): readonly OperationQuestion[] {
     return [...this.#waiting.values()];
@@ -161,4 +189,18 @@ export class OperationJournal {
   events(): readonly StoredEvent[] {
     return this.#context.store.operations();
   }
+}
+
+const isEnd = (outcome: OperationEvent['outcome']): boolean => outcome === 'applied' || outcome === 'skipped';
+
+/** What a collection, or a task, says of itself while an operation waits for a person. */
+export function decisionNeeded({ id, operation, database, collection, object }: OperationQuestion): ReplicationError {
+  const name = collection === undefined ? database : `${database}.${collection.name}`;
+  const of = [name, object].filter((part) => part !== undefined && part !== '').join(', ');
+  return new ReplicationError(
+    'decisionNeeded',
+    'config',
+    `${operation}${of === '' ? '' : ` of ${of}`} waits for your decision. Apply it or skip it; what comes behind it waits too.`,
+    { context: { operationId: id, operation } },
+  );
 }

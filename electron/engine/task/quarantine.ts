@@ -15,7 +15,12 @@ import type { Wal } from '../source/wal/wal.ts';
 import type { LogEntry } from './log-entry.ts';
 
 /** Repeating cannot help, and it is this message that is refused, not the collection or the target as such. */
-const OF_ONE_MESSAGE: ReadonlySet<string> = new Set(['invalidRequest', 'messageTooLarge', 'malformedMessage']);
+const OF_ONE_MESSAGE: ReadonlySet<string> = new Set([
+  'invalidRequest',
+  'messageTooLarge',
+  'malformedMessage',
+  'unsupported',
+]);
 
 export interface QuarantineContext {
   readonly store: Pick<TaskStore, 'quarantine' | 'addQuarantined' | 'quarantinedBytes' | 'decideQuarantined'>;

@@ -15,7 +15,7 @@ import type {
   Trouble,
 } from '../../../shared/model/task-status.ts';
 import { timeTickToMs, type TimeTick } from '../../../shared/time/time-tick.ts';
-import type { OperationName, WalRecord } from '../codec/records.ts';
+import type { WalRecord } from '../codec/records.ts';
 import { hintFor, isHeld } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
@@ -34,6 +34,7 @@ export interface StatusInput extends Pick<
   | 'taskId'
   | 'collections'
   | 'operationsPending'
+  | 'operationsWaiting'
   | 'budgetUsedBytes'
   | 'budgetPeakBytes'
   | 'headroom'
@@ -44,6 +45,8 @@ export interface StatusInput extends Pick<
   readonly channels?: readonly ChannelReading[];
   /** Rows that have been read and are not confirmed. */
   readonly rowsWaiting?: number;
+  /** An operation that is about no collection waits for a person. */
+  readonly question?: Trouble | undefined;
   /** See `TargetPulse.silentSinceMs`. */
   readonly targetSilentSinceMs?: number | undefined;
 }
@@ -146,7 +149,7 @@ export class StatusBoard {
     this.#source.changed(channel);
   }
 
-  skipped(operation: OperationName): void {
+  skipped(operation: string): void {
     this.#skipped[operation] = (this.#skipped[operation] ?? 0) + 1;
   }
 
@@ -162,9 +165,9 @@ export class StatusBoard {
   }
 
   snapshot(input: StatusInput): TaskStatus {
-    const { channels = [], rowsWaiting, targetSilentSinceMs, ...told } = input;
+    const { channels = [], rowsWaiting, targetSilentSinceMs, question, ...told } = input;
     const now = this.#clock.now();
-    const trouble = this.#failure?.trouble ?? this.#troubles.values().next().value;
+    const trouble = this.#failure?.trouble ?? this.#troubles.values().next().value ?? question;
     const collections = input.collections.map((status) => this.#withLag(status, targetSilentSinceMs));
     const sum = (of: (status: CollectionStatus) => number): number =>
       collections.reduce((total, status) => total + of(status), 0);
@@ -178,7 +181,7 @@ export class StatusBoard {
     });
     const source = this.#source.status(channels);
     this.#noteClock(source);
-    const state = this.#state(collections);
+    const state = this.#state(collections, question);
     const lagMs = { ...lagNow(collections), ...this.#latencies.summary() };
     const { budgetUsedBytes } = input;
     return {
@@ -240,10 +243,12 @@ export class StatusBoard {
     };
   }
 
-  #state(collections: readonly CollectionStatus[]): TaskState {
+  #state(collections: readonly CollectionStatus[], question: Trouble | undefined): TaskState {
     if (this.#failure !== undefined) return isHeld(this.#failure.error.code) ? 'held' : 'failed';
     const states = new Set(collections.map((status) => status.state));
-    for (const state of ['failed', 'held', 'blocked'] as const) if (states.has(state)) return state;
+    if (states.has('failed')) return 'failed';
+    if (question !== undefined) return 'held';
+    for (const state of ['held', 'blocked'] as const) if (states.has(state)) return state;
     if (this.#troubles.size > 0) return 'blocked';
     if (!this.#hasStarted) return 'initializing';
     // Those whose copy is still to come are on their way too: a task follows only once every collection does.

@@ -8,15 +8,17 @@ import type { CollectionId, PartitionId } from '../../../shared/model/ids.ts';
 import { OWNER_PROPERTY } from '../../../shared/model/origin-chain.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
-import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
 import type { DropPartitionRecord } from '../codec/records.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
 import type { Target, TargetCollection } from '../target/target.ts';
 import type { OnTarget } from './collection-writer.ts';
 import type { CopyLoops } from './copy-loops.ts';
+import type { OperationJournal } from './operation-journal.ts';
 import type { OpenDefinitions } from './open-definitions.ts';
 
 export interface TargetCopyContext {
@@ -42,6 +44,8 @@ export interface TargetCopyContext {
   /** It is ready, or has been dropped. */
   changed(): void;
   notice(text: string): void;
+  readonly clock: Clock;
+  readonly journal: Pick<OperationJournal, 'record'>;
 }
 
 export class TargetCopy {
@@ -136,6 +140,7 @@ export class TargetCopy {
     const create = (signal: AbortSignal) => target.createPartition(this.#address, name, signal);
     await onTarget('createPartition', create, this.#objectOf(name));
     this.#knownPartitions.add(name);
+    this.#record('createPartition', TIME_TICK_ZERO, name);
   }
 
   /**
@@ -182,17 +187,19 @@ export class TargetCopy {
 
   /**
    * When every shard has come to the drop. `isRepeated`: an earlier run may have sent it just before
-   * it ended.
+   * it ended. `record`: called when it is done, before it is known as done, since nobody comes here again.
    */
   async dropPartition(
     { partitionId: id, partitionName: name, beginTick: tick }: DropPartitionRecord,
     isRepeated: boolean,
+    record: () => void,
   ): Promise<void> {
     const { target, store, onTarget, openDefinitions } = this.#context;
     await this.#whenUndisturbed(tick);
     if (isRepeated) openDefinitions.mayBeOpen(this.#objectOf(name), 'dropPartition');
     const drop = (signal: AbortSignal) => target.dropPartition(this.#address, name, signal);
     await onTarget('dropPartition', drop, this.#objectOf(name));
+    record();
     store.addDroppedPartition(this.#stored.id, id);
     this.#droppedPartitions.add(id);
     this.#knownPartitions.delete(name);
@@ -206,6 +213,26 @@ export class TargetCopy {
     this.#context.store.updateCollection(this.#stored.id, { phase: 'dropping', dropTick: tick });
     this.#phase = 'dropping';
     await this.#finishDrop();
+  }
+
+  /** When every shard has come to the drop, which was decided against: the copy stays on the target, and is nobody's from now on. */
+  async leave(tick: TimeTick): Promise<void> {
+    await this.#whenUndisturbed(tick);
+    this.#dropTick = tick;
+    this.#context.store.updateCollection(this.#stored.id, { phase: 'dropped', dropTick: tick });
+    this.#phase = 'dropped';
+    this.#context.notice(
+      `${this.#address.database}.${this.#address.collection} was dropped at the source and stays on the target.`,
+    );
+    this.#context.changed();
+  }
+
+  /** As above, of a partition: its rows stay, and one that bears its name later is the same one. */
+  async leavePartition({ partitionId: id, beginTick: tick }: DropPartitionRecord, record: () => void): Promise<void> {
+    await this.#whenUndisturbed(tick);
+    record();
+    this.#context.store.addDroppedPartition(this.#stored.id, id);
+    this.#droppedPartitions.add(id);
   }
 
   /** An earlier run has begun it, and may have sent it just before it ended. */
@@ -223,9 +250,30 @@ export class TargetCopy {
       if (found !== undefined && found.id === this.#targetId) {
         await onTarget('dropCollection', (signal) => target.dropCollection(this.#address, signal));
       }
+      // Before it is done with: nobody comes here again.
+      this.#record('dropCollection', this.#dropTick ?? TIME_TICK_ZERO);
       this.#setPhase('dropped');
     });
     this.#context.changed();
+  }
+
+  /** What is made because rows need it, and what a crash had left half done. */
+  #record(operation: string, tick: TimeTick, object?: string): void {
+    const { id, database, name } = this.#stored;
+    const at = this.#context.clock.now();
+    const ids = { createCollection: `create/${id}`, dropCollection: `drop/${id}` }[operation];
+    const collection = { id, name };
+    this.#context.journal.record({
+      id: ids,
+      at,
+      tick,
+      source: 'log',
+      operation,
+      database,
+      collection,
+      object,
+      outcome: 'applied',
+    });
   }
 
   #objectOf(partition: string): string {
@@ -268,6 +316,7 @@ export class TargetCopy {
       const identity = { targetId: made.id, targetCreateTick: made.createTick };
       store.updateCollection(this.#stored.id, { phase: 'created', ...identity });
       this.#phase = 'created';
+      if (found === undefined) this.#record('createCollection', this.#stored.createTick);
     });
     if (this.#schema.autoId) {
       this.#context.notice(

@@ -3,6 +3,7 @@
  * nothing is in them.
  */
 import type { TaskStore } from '../../../shared/model/task-state.ts';
+import type { KeyValue } from '../milvus/key-value.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 
@@ -38,7 +39,7 @@ export class TargetDatabases {
   }
 
   /** In the database's lane. One that was there before is used, and never dropped. */
-  async ensure(database: string): Promise<void> {
+  async ensure(database: string, properties: readonly KeyValue[] = []): Promise<void> {
     const { target, store, onTarget } = this.#context;
     if (this.#known.has(database)) return;
     const existing = await onTarget('listDatabases', (signal) => target.listDatabases(signal));
@@ -46,9 +47,13 @@ export class TargetDatabases {
       // Before it is made: a crash in between must not leave one that nobody may drop.
       store.addDatabase(database);
       this.#own.add(database);
-      await onTarget('createDatabase', (signal) => target.createDatabase(database, [], signal));
+      await onTarget('createDatabase', (signal) => target.createDatabase(database, properties, signal));
     }
     this.#known.add(database);
+  }
+
+  isOwn(database: string): boolean {
+    return this.#own.has(database);
   }
 
   /** In the database's lane. `kept`: others have put something into it, or it holds copies that are no longer followed. */

@@ -5,6 +5,8 @@
 import { asCollectionId, type CollectionId, type PChannel } from '../../../shared/model/ids.ts';
 import type { MessageOrdinal, ResumePoint } from '../../../shared/model/position.ts';
 import type { CopyBudget } from '../../../shared/model/copy-budget.ts';
+import type { OperationDecision } from '../../../shared/model/operation-event.ts';
+import type { OperationSettings } from '../../../shared/model/operation-policy.ts';
 import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import { compileMapping, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
@@ -17,9 +19,10 @@ import type {
   TaskRun,
   TaskStore,
 } from '../../../shared/model/task-state.ts';
-import type { TaskStatus } from '../../../shared/model/task-status.ts';
+import type { TaskStatus, Trouble } from '../../../shared/model/task-status.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
-import type { OperationRecord, WalRecord } from '../codec/records.ts';
+import type { OperationRecord, UnknownRecord, WalRecord } from '../codec/records.ts';
+import { hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ReadBudget } from '../runtime/read-budget.ts';
@@ -48,13 +51,16 @@ import { lastChange } from './log-end.ts';
 import { isPositionLost, LogWatch } from './log-watch.ts';
 import { OpenDefinitions } from './open-definitions.ts';
 import { OperationExecutor, type Park } from './operation-executor.ts';
+import { decisionNeeded, OperationJournal } from './operation-journal.ts';
 import { OperationFollower } from './operation-follower.ts';
+import { RightsOperations } from './rights-operations.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import { Quarantine, type ShardEntry } from './quarantine.ts';
 import { endingRun, newRun } from './run-lease.ts';
 import { ScopeKeeper } from './scope-keeper.ts';
 import type { ShardLane } from './shard-lane.ts';
 import { StatusBoard } from './status-board.ts';
+import { withOverrides } from './target-overrides.ts';
 import { TargetDatabases } from './target-databases.ts';
 import { doubtError, TargetGuard } from './target-guard.ts';
 import { TargetPulse } from './target-pulse.ts';
@@ -81,6 +87,8 @@ export interface TaskEngineOptions {
   readonly selection?: Selection;
   /** Absent: the source's names. For good. */
   readonly mapping?: NameMapping;
+  /** The user that the target is signed in to with: never changed there, whatever the source does to its own. */
+  readonly signInUser?: string | undefined;
   /** Who runs it, for other engines and people. */
   readonly run?: TaskRun;
   /**
@@ -134,6 +142,7 @@ export class TaskEngine {
   readonly #copies: CopyRunner;
   readonly #joins: CopyJoins;
   readonly #quarantine: Quarantine;
+  readonly #journal: OperationJournal;
   readonly #log: LogWatch;
   readonly #pulse: TargetPulse;
   /** Its channels are known and are being read. */
@@ -149,11 +158,15 @@ export class TaskEngine {
   constructor(options: TaskEngineOptions, given: TaskEngineParts) {
     const { signal } = this.#end;
     const { mapping = SAME_NAMES, selection = EVERYTHING } = options;
+    const store = endingRun(given.store, (error) => this.#end.abort(error));
+    this.#journal = new OperationJournal({ store, clock: given.clock });
+    // The operator's own wishes are the target's, whatever the names.
+    const wished = withOverrides(given.target, () => this.#journal.settings.overrides ?? {});
     const parts = {
       ...given,
-      target: mapTarget(given.target, mapping),
+      target: mapTarget(wished, mapping),
       targetRows: given.targetRows === undefined ? undefined : mapKeys(given.targetRows, mapping),
-      store: endingRun(given.store, (error) => this.#end.abort(error)),
+      store,
     };
     this.#target = given.target;
     this.#mapping = compileMapping(mapping);
@@ -253,6 +266,8 @@ export class TaskEngine {
       taskId: this.#options.taskId,
       collections: [...this.#registry.all()].map((replica) => replica.status()),
       operationsPending: this.#operations?.pendingCount ?? 0,
+      operationsWaiting: this.#journal.waiting().length,
+      question: this.#question(),
       budgetUsedBytes: this.#budget.usedBytes,
       budgetPeakBytes: this.#budget.peakBytes,
       channels: this.#readers.readings(),
@@ -261,6 +276,14 @@ export class TaskEngine {
       ...(this.#scope.selection.leftOut === undefined ? {} : { leftOut: this.#scope.selection.leftOut }),
       ...this.#log.status(),
     });
+  }
+
+  /** What is about no collection shows on the task itself that it waits for a person. */
+  #question(): Trouble | undefined {
+    const question = this.#journal.waitingOf(undefined);
+    if (question === undefined) return undefined;
+    const error = decisionNeeded(question);
+    return { error: error.toData(), hint: hintFor(error), since: this.#journal.askedAt(question) };
   }
 
   /** To be called several times a second while it runs: looks after what would otherwise stand still unseen. */
@@ -397,6 +420,7 @@ export class TaskEngine {
     const stored = store.load() ?? found;
     this.#databases.takeUp(stored.databases);
     this.#quarantine.takeUp();
+    this.#journal.takeUp();
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
     const ask = () => this.#onTarget('listDatabases', (signal) => target.listDatabases(signal));
     this.#lease = new WriteLease({ ...this.#parts, ask }, stored.writesUntilMs);
@@ -601,6 +625,16 @@ export class TaskEngine {
     this.#copies.setBudget(budget);
   }
 
+  /** Policies, overrides and whether rights are replicated: they hold at once, also for what waits. */
+  setOperationSettings(settings: OperationSettings): void {
+    this.#journal.setSettings(settings);
+  }
+
+  /** @throws notFound: it does not wait; invalidRequest: it can only be skipped. */
+  decideOperation(id: string, decision: OperationDecision): void {
+    this.#journal.answer(id, decision);
+  }
+
   quarantine(): readonly QuarantinedRecord[] {
     return this.#quarantine.list();
   }
@@ -697,12 +731,22 @@ export class TaskEngine {
   }
 
   #operationContext() {
+    const { target, clock } = this.#parts;
+    const onTarget = <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => this.#attempt(name, call);
+    const notice = (text: string) => this.#board.notice(text);
     const executor = new OperationExecutor({
-      target: this.#parts.target,
+      target,
       registry: this.#registry,
+      journal: this.#journal,
+      rights: new RightsOperations({ target, onTarget, notice, signInUser: this.#options.signInUser }),
+      onTarget,
+      notice,
+      now: () => clock.now(),
+      recopy: (id) => this.#guard(this.recopy([id])),
       signal: this.#end.signal,
       databaseLane: (database) => this.#databases.lane(database),
-      ensureDatabase: (database) => this.#databases.ensure(database),
+      ensureDatabase: (database, properties) => this.#databases.ensure(database, properties),
+      ownsDatabase: (database) => this.#databases.isOwn(database),
       dropOwnDatabase: (database) => this.#databases.dropOwn(database),
       targetDatabaseOf: (database) => this.#mapping.database(database),
       selection: this.#scope.selection,
@@ -713,7 +757,7 @@ export class TaskEngine {
       observer: this.#board.observer('operations'),
       signal: this.#end.signal,
       whenDue: (tick: TimeTick) => this.#whenDue(tick),
-      execute: (record: OperationRecord, ordinal: MessageOrdinal, park: Park) =>
+      execute: (record: OperationRecord | UnknownRecord, ordinal: MessageOrdinal, park: Park) =>
         executor.execute(record, ordinal, park),
       channelConfirmed: (name: PChannel, resume: ResumePoint, tick: TimeTick) =>
         this.#channelConfirmed(name, resume, tick),
@@ -735,6 +779,7 @@ export class TaskEngine {
       lease,
       slots: this.#slots,
       intents: this.#intents,
+      journal: this.#journal,
       openDefinitions: this.#openDefinitions,
       joinDue: (replica) => this.#joins.due(replica),
       signal: this.#end.signal,
@@ -816,12 +861,11 @@ export class TaskEngine {
     }
   }
 
-  #skipped(record: OperationRecord, reason: string): void {
-    this.#board.skipped(record.operation);
-    this.#parts.logger.info(
-      { operation: record.operation, collections: record.collectionNames, reason },
-      'An operation was skipped.',
-    );
+  #skipped(record: OperationRecord | UnknownRecord, reason: string): void {
+    const operation = record.kind === 'unknown' ? `messageType ${record.messageType}` : record.operation;
+    const collections = record.kind === 'unknown' ? [] : record.collectionNames;
+    this.#board.skipped(operation);
+    this.#parts.logger.info({ operation, collections, reason }, 'An operation was skipped.');
   }
 
   async #refused(replica: CollectionReplica, { vchannel, entry }: ShardEntry, error: ReplicationError): Promise<void> {
@@ -854,22 +898,24 @@ export class TaskEngine {
 
   /** A call that no collection can show the trouble of. */
   async #onTarget<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this.#end;
     try {
-      const result = await retrying(
-        async () => {
-          await this.#guardian?.whenMayWrite(signal);
-          return this.#tracked(call(this.#endCalls.signal));
-        },
-        signal,
-        this.#board.observer(name),
-      );
-      this.#called(name);
-      return result;
+      return await this.#attempt(name, call);
     } catch (error) {
-      if (!signal.aborted) this.#board.failed(toReplicationError(error));
+      if (!this.#end.signal.aborted) this.#board.failed(toReplicationError(error));
       throw error;
     }
+  }
+
+  /** Repeated after the policy; what comes of a failure is the caller's to say. */
+  async #attempt<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal } = this.#end;
+    const once = async () => {
+      await this.#guardian?.whenMayWrite(signal);
+      return this.#tracked(call(this.#endCalls.signal));
+    };
+    const result = await retrying(once, signal, this.#board.observer(name));
+    this.#called(name);
+    return result;
   }
 
   #track(work: Promise<unknown>, failed: (error: ReplicationError) => void): void {

@@ -46,7 +46,12 @@ export class TaskSelection {
 
   /** The database itself belongs to it, also while none of its collections is there. */
   hasDatabase(database: string): boolean {
-    return database !== DEFAULT_DATABASE && this.takesLater && this.#compiled.matchesDatabase(database);
+    return database !== DEFAULT_DATABASE && this.coversDatabase(database);
+  }
+
+  /** As `hasDatabase`, the default one included, which nobody makes or drops. */
+  coversDatabase(database: string): boolean {
+    return this.takesLater && this.#compiled.matchesDatabase(database);
   }
 
   /** As the catalogue was read last. */

@@ -28,6 +28,8 @@ function fakeEngine() {
     recopy: async (ids) => void calls.push(['recopy', ids]),
     setCopyBudget: (budget) => void calls.push(['setCopyBudget', budget]),
     select: async (selection) => void calls.push(['select', selection]),
+    setOperationSettings: (settings) => calls.push(['setOperationSettings', settings]),
+    decideOperation: (id, decision) => calls.push(['decideOperation', id, decision]),
     quarantine: () => [record],
     quarantinedBytes: () => bytes,
     skip: async (id, reason) => void calls.push(['skip', id, reason]),
