@@ -8,6 +8,7 @@ import { toReplicationError } from '../../shared/model/replication-error.ts';
 import { openDatabase } from '../core/store/database.ts';
 import { SqliteTaskStore } from '../core/store/sqlite-task-store.ts';
 import type { FromWorker, ToWorker, WorkerInput } from './host/task-messages.ts';
+import { openMilvusRights } from './milvus/milvus-rights.ts';
 import { performOrder } from './perform-order.ts';
 import { systemClock } from './runtime/clock.ts';
 import { openEtcdCatalog } from './source/catalog/etcd-catalog.ts';
@@ -42,6 +43,8 @@ async function runTask(): Promise<void> {
   const target = openMilvusTarget(spec.target.milvus, { logger });
   const rows = spec.source.milvus === undefined ? undefined : openMilvusRowSource(spec.source.milvus);
   const targetRows = openMilvusRowSource(spec.target.milvus, 'target');
+  const sourceRights = spec.source.milvus === undefined ? undefined : openMilvusRights(spec.source.milvus, 'source');
+  const rights = { source: sourceRights, target: openMilvusRights(spec.target.milvus, 'target') };
   const store = new SqliteTaskStore(database, asTaskId(spec.taskId));
   const engine = new TaskEngine(
     {
@@ -62,6 +65,7 @@ async function runTask(): Promise<void> {
       target,
       rows,
       targetRows,
+      rights,
       store,
       clock: systemClock,
       logger,
@@ -87,7 +91,15 @@ async function runTask(): Promise<void> {
     clearInterval(timer);
     sendStatus();
     port?.off('message', onMessage);
-    await Promise.allSettled([catalog.close(), wal.close(), target.close(), rows?.close(), targetRows.close()]);
+    await Promise.allSettled([
+      catalog.close(),
+      wal.close(),
+      target.close(),
+      rows?.close(),
+      targetRows.close(),
+      rights.source?.close(),
+      rights.target.close(),
+    ]);
   }
 }
 

@@ -15,6 +15,7 @@ import type {
   JoinRecord,
   LabView,
   OldestKept,
+  OperationRecordView,
   PreviewConflict,
   ProcedureInput,
   ProcedureName,
@@ -40,6 +41,8 @@ export interface FakeState {
   gaps?: Record<string, GapRecord[]>;
   /** By task. */
   quarantine?: Record<string, QuarantinedRecordView[]>;
+  /** By task, those that wait first. */
+  operations?: Record<string, OperationRecordView[]>;
   /** By record. */
   summaries?: Record<string, RecordSummary>;
   /** By connection. */
@@ -228,7 +231,7 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
     'tasks.history': ({ id }) => ({ joins: state.joins?.[taskOf(id).id] ?? [], gaps: state.gaps?.[id] ?? [] }),
     'tasks.preview': ({ sourceId, selection, mapping }) => previewOf(state, sourceId, selection, mapping),
     'tasks.select': ({ id, selection }) => putTask({ ...taskOf(id), selection: selectionSchema.parse(selection) }),
-    'tasks.create'({ name, sourceId, targetId, start, selection, mapping, onGap, copyBudget }) {
+    'tasks.create'({ name, sourceId, targetId, start, selection, mapping, onGap, copyBudget, operations }) {
       connectionOf(sourceId);
       connectionOf(targetId);
       const task: TaskView = {
@@ -243,6 +246,7 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
         ...(mapping === undefined ? {} : { mapping: nameMappingSchema.parse(mapping) }),
         ...(onGap === undefined ? {} : { onGap }),
         ...(copyBudget === undefined ? {} : { copyBudget }),
+        ...(operations === undefined ? {} : { operations: operations as NonNullable<TaskView['operations']> }),
       };
       const answer = putTask(task);
       usersChanged();
@@ -268,6 +272,32 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
     'tasks.retryCollection': ({ id, collectionId }) => setTroublesRight(id, [collectionId], 'initializing'),
     'tasks.recopy': ({ id, collectionIds }) => setTroublesRight(id, collectionIds, 'copying'),
     'tasks.copyBudget': ({ id, budget }) => putTask({ ...taskOf(id), copyBudget: budget }),
+    'tasks.operationSettings': ({ id, settings }) =>
+      putTask({ ...taskOf(id), operations: settings as TaskView['operations'] }),
+    'tasks.operations': ({ id, collectionId }) => ({
+      operations: (state.operations?.[taskOf(id).id] ?? []).filter(
+        ({ collection }) => collectionId === undefined || collection === undefined || collection.id === collectionId,
+      ),
+      isCut: false,
+    }),
+    'tasks.decideOperation'({ id, operationId, decision }) {
+      const known = state.operations?.[taskOf(id).id] ?? [];
+      if (!known.some((one) => one.id === operationId && one.outcome === 'waiting')) {
+        refuse('notFound', `No operation "${operationId}" waits for a decision any more.`, 'Look at the list again.');
+      }
+      const outcome = decision === 'apply' ? 'applied' : 'skipped';
+      state.operations = {
+        ...state.operations,
+        [id]: known.map((one) => (one.id === operationId ? { ...one, outcome } : one)),
+      };
+      const { status } = taskOf(id);
+      const left = state.operations[id]?.filter((one) => one.outcome === 'waiting').length ?? 0;
+      if (status === undefined) return {};
+      const changed = { ...status, at: Math.max(now(), status.at + 1), operationsWaiting: left };
+      state.tasks = state.tasks.map((task) => (task.id === id ? { ...task, status: changed } : task));
+      emit('task.status', { id, status: changed });
+      return {};
+    },
     'tasks.gapPolicy': ({ id, onGap }) => putTask({ ...taskOf(id), onGap }),
     'tasks.quarantine': ({ id }) => ({ records: (taskOf(id), state.quarantine?.[id] ?? []) }),
     'tasks.quarantineRecord'({ id, recordId }) {

@@ -198,3 +198,48 @@ export function inUseState(): FakeState {
     trouble: { error: { ...error, context: { host: 'dr-2.example.com' } }, hint, since: Date.now() - 2 * MINUTE_MS },
   }));
 }
+
+/** A drop waits for the operator's decision; the history beside it. */
+export function questionState(): FakeState {
+  const state = calmState();
+  const [orders, ...others] = state.tasks;
+  if (orders?.status === undefined) throw new Error('no protection');
+  const [first, ...rest] = orders.status.collections;
+  if (first === undefined) throw new Error('no collection');
+  const { database, name, id } = first;
+  const error = {
+    ...errorData('decisionNeeded', 'config', `dropPartition of ${database}.${name}, north waits for your decision.`),
+    context: { operationId: 'drop/1/2' },
+  };
+  const held = { ...first, state: 'held' as const, trouble: { error, hint: '', since: orders.status.at - 60_000 } };
+  const event = {
+    at: orders.status.at - 60_000,
+    tick: '1',
+    source: 'log' as const,
+    database,
+    collection: { id, name },
+  };
+  return {
+    ...state,
+    tasks: [
+      { ...orders, status: { ...orders.status, state: 'held', operationsWaiting: 2, collections: [held, ...rest] } },
+      ...others,
+    ],
+    operations: {
+      [orders.id]: [
+        { ...event, id: 'drop/1/2', operation: 'dropPartition', object: 'north', outcome: 'waiting' },
+        {
+          ...{ id: 'log/9', at: event.at, tick: '2', source: 'log', database: '' },
+          ...{ operation: 'messageType 2110', outcome: 'waiting', isSkipOnly: true },
+        },
+        { ...event, operation: 'createIndex', outcome: 'applied' },
+        {
+          ...event,
+          operation: 'flush',
+          outcome: 'skipped',
+          reason: 'A later flush of the collection was there already.',
+        },
+      ],
+    },
+  };
+}

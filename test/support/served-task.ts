@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { NameMappingInput } from '../../shared/model/name-mapping.ts';
 import type { SelectionInput } from '../../shared/model/selection.ts';
+import type { OperationSettings } from '../../shared/model/operation-policy.ts';
 import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { SourceConnection, TargetConnection } from '../../shared/model/connection.ts';
 
@@ -23,6 +24,7 @@ export interface TaskInput {
   readonly start?: StartPoint;
   readonly selection?: SelectionInput;
   readonly mapping?: NameMappingInput;
+  readonly operations?: OperationSettings;
 }
 
 /** A data folder with one task file in it. */

@@ -153,6 +153,34 @@ export interface MilvusCalls {
   ReleaseCollection: { request: CollectionRequest; response: MilvusStatus };
   GetReplicas: { request: CollectionRequest; response: StatusResponse & { readonly replicas: readonly object[] } };
   AllocTimestamp: { request: object; response: StatusResponse & { readonly timestamp: string } };
+  ListCredUsers: { request: object; response: StatusResponse & { readonly usernames: readonly string[] } };
+  SelectRole: {
+    request: { readonly includeUserInfo: boolean };
+    response: StatusResponse & {
+      readonly results: readonly {
+        readonly role: { readonly name: string } | null;
+        readonly users: readonly { readonly name: string }[];
+      }[];
+    };
+  };
+  SelectGrant: {
+    request: { readonly entity: { readonly role: { readonly name: string } } };
+    response: StatusResponse & {
+      readonly entities: readonly {
+        readonly object: { readonly name: string } | null;
+        readonly objectName: string;
+        readonly dbName: string;
+        readonly grantor: { readonly privilege: { readonly name: string } | null } | null;
+      }[];
+    };
+  };
+  CreateRole: { request: { readonly entity: { readonly name: string } }; response: MilvusStatus };
+  DropRole: { request: { readonly roleName: string }; response: MilvusStatus };
+  OperateUserRole: {
+    request: { readonly username: string; readonly roleName: string; readonly type: number };
+    response: MilvusStatus;
+  };
+  OperatePrivilege: { request: { readonly entity: object; readonly type: number }; response: MilvusStatus };
   Flush: {
     request: { readonly dbName: string; readonly collectionNames: readonly string[] };
     response: StatusResponse;

@@ -13,7 +13,7 @@ import type { RightsOperation, Target } from '../target/target.ts';
 import type { OperationOutcome } from './operation-executor.ts';
 
 /** Milvus' own superuser (internal/util: `UserRoot`, 2.3). */
-const ROOT = 'root';
+export const ROOT = 'root';
 
 export interface RightsOperationsContext {
   readonly target: Pick<Target, 'operateRights'>;

@@ -31,6 +31,7 @@ import { orAborted } from '../runtime/waiting.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import { mapKeys } from '../source/rows/mapped-keys.ts';
 import type { KeySource, RowSource } from '../source/rows/row-source.ts';
+import type { RightsKeeper, RightsReader } from '../milvus/rights.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import { mapTarget } from '../target/mapped-target.ts';
 import type { Target } from '../target/target.ts';
@@ -53,7 +54,8 @@ import { OpenDefinitions } from './open-definitions.ts';
 import { OperationExecutor, type Park } from './operation-executor.ts';
 import { decisionNeeded, OperationJournal } from './operation-journal.ts';
 import { OperationFollower } from './operation-follower.ts';
-import { RightsOperations } from './rights-operations.ts';
+import { RightsCopy } from './rights-copy.ts';
+import { RightsOperations, ROOT } from './rights-operations.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import { Quarantine, type ShardEntry } from './quarantine.ts';
 import { endingRun, newRun } from './run-lease.ts';
@@ -106,6 +108,8 @@ export interface TaskEngineParts {
   /** Reads the target's keys, for collections that are copied again. */
   readonly targetRows?: KeySource | undefined;
   readonly target: Target;
+  /** Roles and grants of both sides; absent where they are not replicated. */
+  readonly rights?: { readonly source: RightsReader | undefined; readonly target: RightsKeeper } | undefined;
   readonly store: TaskStore;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -143,6 +147,7 @@ export class TaskEngine {
   readonly #joins: CopyJoins;
   readonly #quarantine: Quarantine;
   readonly #journal: OperationJournal;
+  readonly #rights: RightsCopy;
   readonly #log: LogWatch;
   readonly #pulse: TargetPulse;
   /** Its channels are known and are being read. */
@@ -225,6 +230,16 @@ export class TaskEngine {
       ask: () => this.#tracked(parts.target.listDatabases(this.#endCalls.signal)),
       observer: this.#board.observer('target'),
     });
+    this.#rights = new RightsCopy({
+      ...shared,
+      source: parts.rights?.source,
+      target: parts.rights?.target,
+      journal: this.#journal,
+      protectedUsers: new Set([ROOT, options.signInUser ?? ROOT]),
+      onTarget: (name, call) => this.#attempt(name, call),
+      notice: (text) => this.#board.notice(text),
+      guard: (work) => this.#guard(work),
+    });
     this.#registrar = new BirthRegistrar(parts.catalog, parts.wal, parts.logger);
     this.#births = new CollectionBirths({
       ...shared,
@@ -291,6 +306,7 @@ export class TaskEngine {
     if (this.#lease === undefined || this.#end.signal.aborted) return;
     this.#pulse.poll();
     this.#log.poll();
+    this.#rights.poll();
   }
 
   /**
@@ -376,6 +392,7 @@ export class TaskEngine {
       await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
       const { partitions } = await this.#catalog.now();
       await orAborted(partitions, stop);
+      await this.#rights.now();
     })();
     await Promise.race([level, failure]);
   }

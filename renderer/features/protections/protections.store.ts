@@ -118,6 +118,14 @@ export const useProtections = defineStore('protections', () => {
     async setGapPolicy(id: string, onGap: NonNullable<TaskView['onGap']>): Promise<void> {
       put((await client.call('tasks.gapPolicy', { id, onGap })).task);
     },
+    async setOperationSettings(id: string, settings: NonNullable<TaskView['operations']>): Promise<void> {
+      put((await client.call('tasks.operationSettings', { id, settings })).task);
+    },
+    operations: (id: string, collectionId?: string): Promise<ProcedureOutput<'tasks.operations'>> =>
+      client.call('tasks.operations', { id, ...(collectionId === undefined ? {} : { collectionId }) }),
+    async decideOperation(id: string, operationId: string, decision: 'apply' | 'skip'): Promise<void> {
+      await client.call('tasks.decideOperation', { id, operationId, decision });
+    },
     async quarantine(id: string): Promise<readonly QuarantinedRecordView[]> {
       return (await client.call('tasks.quarantine', { id })).records;
     },

@@ -1,0 +1,103 @@
+/**
+ * Fifty operations on roles, their members and grants, chosen by a seed, end in equal effective rights on the target. 2.3.5 writes
+ * nothing of them into its log: they are brought over from what its API shows.
+ */
+import { RbacObjects, type MilvusClient } from '@zilliz/milvus2-sdk-node';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { announceSeed } from '../../support/lab-figures.ts';
+import { labRandom } from '../../support/lab-seed.ts';
+import { done, OperationLab } from '../../support/operation-lab.ts';
+
+const OPERATIONS = 50;
+const USERS = ['ann', 'bob', 'cid', 'dot'];
+const ROLES = ['reader', 'writer', 'keeper'];
+const PRIVILEGES = ['Search', 'Query', 'Insert', 'Delete', 'Load'];
+const OBJECTS = ['orders', 'items', '*'];
+
+let world: OperationLab;
+beforeAll(async () => {
+  world = await OperationLab.begin({ replicateRights: true });
+});
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+async function rightsOf(client: MilvusClient) {
+  const { usernames } = await done(client.listUsers());
+  const { results } = await done(client.listRoles());
+  const roles = await Promise.all(
+    results.map(async ({ role: { name } }) => {
+      const described = await client.describeRole({ roleName: name, includeUserInfo: true });
+      const { entities = [] } = await client.listGrants({ roleName: name }).catch(() => ({ entities: [] }));
+      return {
+        name,
+        users: described.results.flatMap(({ users }) => users.map((user) => user.name)).sort(),
+        grants: entities
+          .map(({ object, object_name, grantor }) => `${object.name} ${object_name} ${grantor.privilege.name}`)
+          .sort(),
+      };
+    }),
+  );
+  return { users: [...usernames].sort(), roles: roles.sort((a, b) => a.name.localeCompare(b.name)) };
+}
+
+it('fifty random operations end in equal effective rights', { timeout: 300_000 }, async (context) => {
+  await announceSeed(context);
+  const random = labRandom('rights');
+  const { source, target, task } = world;
+  const pick = <T>(all: readonly T[]): T => {
+    const one = all[random.below(all.length)];
+    if (one === undefined) throw new Error('nothing to pick');
+    return one;
+  };
+  const told: Record<string, number> = {};
+  const grant = () => ({
+    roleName: pick(ROLES),
+    object: RbacObjects.Collection,
+    objectName: pick(OBJECTS),
+    privilegeName: pick(PRIVILEGES),
+  });
+  const operations: Readonly<Record<string, () => Promise<unknown>>> = {
+    createRole: () => done(source.createRole({ roleName: pick(ROLES) })),
+    dropRole: () => done(source.dropRole({ roleName: pick(ROLES) })),
+    addUserToRole: () => done(source.addUserToRole({ username: pick(USERS), roleName: pick(ROLES) })),
+    removeUserFromRole: () => done(source.removeUserFromRole({ username: pick(USERS), roleName: pick(ROLES) })),
+    grant: () => done(source.grantRolePrivilege(grant())),
+    revoke: () => done(source.revokeRolePrivilege(grant())),
+  };
+  // Making is likelier than unmaking, or nothing would ever be there.
+  const names = ['createRole', 'addUserToRole', 'grant', 'grant', ...Object.keys(operations)];
+  // Nobody can read a password: users are made on both sides by the operator.
+  for (const username of USERS) {
+    for (const client of [source, target]) await done(client.createUser({ username, password: 'first-one' }));
+  }
+  task.start();
+  for (let count = 0; count < OPERATIONS;) {
+    const name = pick(names);
+    try {
+      await operations[name]?.();
+    } catch {
+      // What the source refuses is no operation.
+      continue;
+    }
+    told[name] = (told[name] ?? 0) + 1;
+    count += 1;
+    // Whatever was under way is read again.
+    if (count === 20 || count === 35) {
+      await task.kill();
+      task.start();
+    }
+  }
+  await task.stop();
+  try {
+    expect(await task.untilLevel(), task.lines.slice(-40).join('\n')).toBe(0);
+    const [atSource, atTarget] = await Promise.all([rightsOf(source), rightsOf(target)]);
+    console.log(`${OPERATIONS} operations:`, told);
+    console.table(
+      atTarget.roles.map(({ name, users, grants }) => ({ role: name, users: users.join(), grants: grants.join('; ') })),
+    );
+    expect(atTarget).toEqual(atSource);
+  } finally {
+    for (const line of task.lines) expect(line).not.toContain('first-one');
+  }
+});

@@ -1,0 +1,98 @@
+import { flushPromises } from '@vue/test-utils';
+import { expect, it } from 'vitest';
+import {
+  isDefault,
+  sameSettings,
+  toOperationSettings,
+  toSettingsForm,
+} from '../../../renderer/features/protections/operation-settings.ts';
+import { createFakeClient } from '../../support/fake-client.ts';
+import { calmState } from '../../support/fake-states.ts';
+import { questionState } from '../../support/fake-troubles.ts';
+import { mountWindow } from './mount-window.ts';
+
+const PAGE = '/protection/orders';
+
+async function choose(label: string, value: string): Promise<void> {
+  const field = [...document.body.querySelectorAll<HTMLSelectElement | HTMLInputElement>('select, input')].find(
+    (one) => one.closest('label')?.querySelector('span')?.textContent === label,
+  );
+  if (field === undefined) throw new Error(`There is no field "${label}".`);
+  field.value = value;
+  field.dispatchEvent(new Event(field.tagName === 'SELECT' ? 'change' : 'input'));
+  await flushPromises();
+}
+
+it('shows what waits for a decision with what can be done, and sends the decision', async () => {
+  const client = createFakeClient(questionState());
+  const { text, press, window } = await mountWindow(client, PAGE);
+  expect(text()).toContain('2 operations wait for your decision.');
+  expect(text()).toMatch(/Drop a partition.{0,40}north/);
+  expect(text()).toMatch(/messageType 2110.*This version cannot apply it/);
+  expect(window.findAll('[role=alert] button').map((button) => button.text())).toEqual(['Apply it', 'Skip it', 'Skip it']);
+  await press('Apply it');
+  expect(client.calls.find(({ name }) => name === 'tasks.decideOperation')?.input).toEqual({
+    id: 'orders',
+    operationId: 'drop/1/2',
+    decision: 'apply',
+  });
+  expect(text()).toContain('One operation waits for your decision.');
+});
+
+it('says what the core answers to a decision that came too late', async () => {
+  const client = createFakeClient(questionState());
+  const { text, press } = await mountWindow(client, PAGE);
+  client.state.operations = {};
+  await press('Apply it');
+  expect(text()).toContain('No operation "drop/1/2" waits for a decision any more.');
+});
+
+it('shows the operations of a collection in its details', async () => {
+  const client = createFakeClient(questionState());
+  const { text, window } = await mountWindow(client, PAGE);
+  await window.find('tr.opens').trigger('click');
+  await flushPromises();
+  expect(text()).toMatch(/Create an index.{0,60}Log.{0,20}Applied/);
+  expect(text()).toContain('A later flush of the collection was there already.');
+});
+
+it('changes policies and overrides of a protection that runs', async () => {
+  const client = createFakeClient(calmState());
+  const { press } = await mountWindow(client, PAGE);
+  await choose('Drop a collection', 'ask');
+  await choose('Replicas', '2');
+  await choose('Resource groups, separated by commas', 'rg1, rg2');
+  await press('Apply these settings');
+  expect(client.calls.find(({ name }) => name === 'tasks.operationSettings')?.input).toEqual({
+    id: 'orders',
+    settings: {
+      policies: { dropCollection: 'ask' },
+      overrides: { replicaNumber: 2, resourceGroups: ['rg1', 'rg2'] },
+    },
+  });
+});
+
+it('keeps a number out that Milvus would refuse', async () => {
+  const client = createFakeClient(calmState());
+  const { text } = await mountWindow(client, PAGE);
+  await choose('Shards', '65');
+  expect(text()).toContain('From 1 to 64, or empty.');
+});
+
+it('sends only what differs from the defaults, and reads back the same', () => {
+  const form = toSettingsForm();
+  expect(toOperationSettings(form)).toEqual({});
+  expect(isDefault({})).toBe(true);
+  form.policies.unknown = 'skip';
+  form.shardNumber = ' 4 ';
+  form.consistencyLevel = 'Strong';
+  form.replicateRights = true;
+  const settings = toOperationSettings(form);
+  expect(settings).toEqual({
+    policies: { unknown: 'skip' },
+    replicateRights: true,
+    overrides: { shardNumber: 4, consistencyLevel: 'Strong' },
+  });
+  expect(sameSettings(settings, toOperationSettings(toSettingsForm(settings)))).toBe(true);
+  expect(toOperationSettings({ ...form, replicaNumber: '0' })).toBeUndefined();
+});
