@@ -91,6 +91,12 @@ async function liveOnce(
     trace.push(`the engine starts${killAt === undefined ? '' : `, to be killed at step ${killAt}`}`);
     return task.start({ budgetBytes, start, mapping, selection: wish, ...(killAt === undefined ? {} : { killAt }) });
   };
+  const isDue = (id: bigint): boolean =>
+    task.store.load()?.collections.some((stored) => stored.id === id && stored.isRecopy && stored.copy === 'due') ===
+    true;
+  // What is left out stays on the target, also where its drop was still to come: another one of its name would be held, for
+  // the operator to decide. One that is to be copied again is not dropped before, since its drop must stand behind S.
+  life.mayDrop = ({ id, name }) => !isDue(id) && !(isSelecting && name === LEFT_OUT);
   for (let act = 0; act < early; act += 1) {
     if (without.has(act)) continue;
     life.turnTo(act);
@@ -123,13 +129,8 @@ async function liveOnce(
     running = begin();
   };
   const recopies = new Random(seed, PART.recopies);
-  // One collection or another is copied again in every third life. Its drop must stand behind S, so it is not dropped before.
+  // One collection or another is copied again in every third life.
   const isRecopying = seed % 3 === 0;
-  const isDue = (id: bigint): boolean =>
-    task.store.load()?.collections.some((stored) => stored.id === id && stored.isRecopy && stored.copy === 'due') ===
-    true;
-  // What is left out stays on the target: another one of its name would be held, for the operator to decide.
-  life.mayDrop = ({ id, name }) => !isDue(id) && !(isSelecting && name === LEFT_OUT);
   const recopy = async (): Promise<void> => {
     const { collections = [] } = task.store.load() ?? {};
     const living = collections.filter(({ id }) => source.catalog.collections.has(id));

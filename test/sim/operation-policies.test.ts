@@ -169,6 +169,43 @@ describe('an operation whose policy is to ask', () => {
   });
 });
 
+test('of a collection that is no longer selected nothing waits, and its question is closed', async () => {
+  const { source, task, orders, running } = await following({ policies: { dropPartition: 'ask', createIndex: 'ask' } });
+  source.createPartition(orders, 'north');
+  source.createIndex(orders);
+  source.dropPartition(orders, 'north');
+  source.tickAll();
+  await until(() => waitingIds(task).length === 2, 'both questions');
+  await running.select({
+    include: [{ database: '*', collection: '*' }],
+    exclude: [{ database: '*', collection: 'orders' }],
+    later: true,
+  });
+  expect(waitingIds(task)).toEqual([]);
+  source.tickAll();
+  await running.level();
+  expect(running.status()).toMatchObject({ state: 'following', operationsWaiting: 0, operationsPending: 0 });
+  expect(history(task, ...MADE).toSorted()).toEqual(['createIndex skipped', 'dropPartition north skipped']);
+});
+
+test('a database that is made and dropped is gone, whenever the engine is stopped in between', async () => {
+  for (let turns = 0; turns < 40; turns += 1) {
+    const source = new MemorySource(1);
+    await using task = new MemoryTask(source, new MemoryTarget());
+    source.createDatabase('passing');
+    source.dropDatabase('passing');
+    source.tickAll();
+    const first = task.start();
+    await settle(turns);
+    await first.stop();
+    const second = task.start();
+    await second.level();
+    expect(task.content(), `stopped after ${turns} turns`).toEqual(source.content());
+    expect(history(task).filter((one) => one.includes('skipped'))).toEqual([]);
+    await second.stop();
+  }
+});
+
 describe('killed at any step, an operation that is asked about', () => {
   const policies = { dropPartition: 'ask', createIndex: 'ask', dropCollection: 'ask' } as const;
 

@@ -246,7 +246,7 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
         ...(mapping === undefined ? {} : { mapping: nameMappingSchema.parse(mapping) }),
         ...(onGap === undefined ? {} : { onGap }),
         ...(copyBudget === undefined ? {} : { copyBudget }),
-        ...(operations === undefined ? {} : { operations: operations as NonNullable<TaskView['operations']> }),
+        ...(operations === undefined ? {} : { operations }),
       };
       const answer = putTask(task);
       usersChanged();
@@ -272,8 +272,7 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
     'tasks.retryCollection': ({ id, collectionId }) => setTroublesRight(id, [collectionId], 'initializing'),
     'tasks.recopy': ({ id, collectionIds }) => setTroublesRight(id, collectionIds, 'copying'),
     'tasks.copyBudget': ({ id, budget }) => putTask({ ...taskOf(id), copyBudget: budget }),
-    'tasks.operationSettings': ({ id, settings }) =>
-      putTask({ ...taskOf(id), operations: settings as TaskView['operations'] }),
+    'tasks.operationSettings': ({ id, settings }) => putTask({ ...taskOf(id), operations: settings }),
     'tasks.operations': ({ id, collectionId }) => ({
       operations: (state.operations?.[taskOf(id).id] ?? []).filter(
         ({ collection }) => collectionId === undefined || collection === undefined || collection.id === collectionId,

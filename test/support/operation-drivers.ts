@@ -15,7 +15,7 @@ export interface OperationDriver {
   readonly isLeftToReconciler?: boolean;
   /** Of the collection `name`, which has an index and, where `isLoaded`, is loaded and holds rows 0…49. */
   readonly isLoaded?: boolean;
-  readonly prepare?: (source: MilvusClient, named: Named) => Promise<void>;
+  readonly prepare?: (source: MilvusClient, named: Named) => Promise<unknown>;
   readonly act: (source: MilvusClient, named: Named) => Promise<unknown>;
   /** What both sides must show alike, and what it must be. */
   readonly look: (client: MilvusClient, named: Named) => Promise<unknown>;
@@ -47,7 +47,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   {
     operation: 'dropDatabase',
     told: 'in the log',
-    prepare: async (source, { name }) => void (await done(source.createDatabase({ db_name: `db_${name}` }))),
+    prepare: (source, { name }) => done(source.createDatabase({ db_name: `db_${name}` })),
     act: (source, { name }) => done(source.dropDatabase({ db_name: `db_${name}` })),
     look: async (client, { name }) => (await done(client.listDatabases())).db_names.includes(`db_${name}`),
     expected: false,
@@ -96,10 +96,8 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   {
     operation: 'createIndex',
     told: 'in the log',
-    prepare: async (source, named) =>
-      void (await done(
-        source.dropIndex({ collection_name: named.name, field_name: 'embedding', index_name: 'by_distance' }),
-      )),
+    prepare: (source, { name }) =>
+      done(source.dropIndex({ collection_name: name, field_name: 'embedding', index_name: 'by_distance' })),
     act: (source, named) => done(source.createIndex({ ...index(named), metric_type: 'IP' })),
     look: async (client, named) => (await indexParams(client, named))['metric_type'],
     expected: 'IP',
@@ -158,7 +156,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
     isLoaded: true,
     act: (source, { name }) => source.flushSync({ collection_names: [name] }),
     look: async (client, { name }) =>
-      (await client.getPersistentSegmentInfo({ collectionName: name } as never)).infos.some(
+      (await client.getPersistentSegmentInfo({ collectionName: name })).infos.some(
         ({ num_rows }) => Number(num_rows) > 0,
       ),
     expected: true,

@@ -164,7 +164,7 @@ export interface MilvusCalls {
     };
   };
   SelectGrant: {
-    request: { readonly entity: { readonly role: { readonly name: string } } };
+    request: { readonly entity: { readonly role: { readonly name: string }; readonly dbName: string } };
     response: StatusResponse & {
       readonly entities: readonly {
         readonly object: { readonly name: string } | null;

@@ -1,7 +1,10 @@
-/** A cluster's roles and grants through its public API (SelectRole, SelectGrant, ListCredUsers; the same from 2.3 to 2.5). */
+/**
+ * A cluster's roles and grants through its public API (SelectRole, SelectGrant, ListCredUsers; the same from 2.3 to 2.5).
+ * SelectGrant shows the grants of one database and those for all of them, so it is asked of each (seen with 2.3.5).
+ */
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
 import { MilvusRpc } from './milvus-rpc.ts';
-import type { ClusterRights, RightsChange, RightsKeeper } from './rights.ts';
+import { grantText, type ClusterRights, type Grant, type RightsChange, type RightsKeeper } from './rights.ts';
 
 /** Milliseconds when all is well. */
 const READ_DEADLINE_MS = 15_000;
@@ -17,25 +20,28 @@ export function openMilvusRights(endpoint: MilvusEndpoint, side: 'source' | 'tar
   const reading = (signal: AbortSignal) => ({ deadlineMs: READ_DEADLINE_MS, signal });
   return {
     async read(signal): Promise<ClusterRights> {
-      const [{ usernames }, { results }] = await Promise.all([
+      const [{ usernames }, { dbNames }, { results }] = await Promise.all([
         rpc.call('ListCredUsers', {}, reading(signal)),
+        rpc.call('ListDatabases', {}, reading(signal)),
         rpc.call('SelectRole', { includeUserInfo: true }, reading(signal)),
       ]);
+      const grantsOf = async (name: string): Promise<Grant[]> => {
+        const grants = new Map<string, Grant>();
+        for (const dbName of dbNames) {
+          const { entities } = await rpc.call('SelectGrant', { entity: { role: { name }, dbName } }, reading(signal));
+          for (const { object, objectName, dbName: database, grantor } of entities) {
+            const privilege = grantor?.privilege?.name ?? '';
+            const grant = { object: object?.name ?? '', objectName, database, privilege };
+            grants.set(grantText(grant), grant);
+          }
+        }
+        return [...grants.values()];
+      };
       const roles = results.map(async ({ role, users }) => {
         const name = role?.name ?? '';
-        const { entities } = await rpc.call('SelectGrant', { entity: { role: { name } } }, reading(signal));
-        return {
-          name,
-          members: users.map((user) => user.name),
-          grants: entities.map(({ object, objectName, dbName, grantor }) => ({
-            object: object?.name ?? '',
-            objectName,
-            database: dbName,
-            privilege: grantor?.privilege?.name ?? '',
-          })),
-        };
+        return { name, members: users.map((user) => user.name), grants: await grantsOf(name) };
       });
-      return { users: usernames, roles: await Promise.all(roles) };
+      return { users: usernames, databases: dbNames, roles: await Promise.all(roles) };
     },
     async change(change: RightsChange, signal): Promise<void> {
       const options = { deadlineMs: CHANGE_DEADLINE_MS, signal, context: { role: change.role } };

@@ -70,6 +70,8 @@ export class OperationExecutor {
   readonly #context: OperationExecutorContext;
   /** Making and removing one database, and all that is about rights, happens in the order of the log, waits included. */
   readonly #lanes = new Map<string, SerialLane>();
+  /** Lanes in which one has failed, with its error: the task ends, and begins again before it. */
+  readonly #broken = new Map<string, unknown>();
 
   /** By collection and place in the log: with which of the collection's lives each operation is. */
   readonly #underWay = new Map<CollectionId, Map<MessageOrdinal, CollectionReplica>>();
@@ -89,11 +91,26 @@ export class OperationExecutor {
     switch (record.operation) {
       case 'createDatabase':
         // One of which only single collections are replicated is made with the first of them.
-        return this.#onDatabase(record, place, () => selection.hasDatabase(database), () => this.#createDatabase(record));
+        return this.#onDatabase(
+          record,
+          place,
+          () => selection.hasDatabase(database),
+          () => this.#createDatabase(record),
+        );
       case 'dropDatabase':
-        return this.#onDatabase(record, place, () => this.#isDropOurs(database), () => this.#dropDatabase(record));
+        return this.#onDatabase(
+          record,
+          place,
+          () => this.#isDropOurs(database),
+          () => this.#dropDatabase(record),
+        );
       case 'alterDatabase':
-        return this.#onDatabase(record, place, () => selection.coversDatabase(database), () => this.#alterDatabase(record));
+        return this.#onDatabase(
+          record,
+          place,
+          () => selection.coversDatabase(database),
+          () => this.#alterDatabase(record),
+        );
       case 'createIndex':
         return onCollections((_replica, signal) => target.createIndex(record.request, signal));
       case 'alterIndex':
@@ -214,6 +231,9 @@ export class OperationExecutor {
     const serial = this.#lanes.get(lane) ?? new SerialLane();
     this.#lanes.set(lane, serial);
     return serial.run(async () => {
+      // Behind one that has not had its effect nothing may be done: it would be recorded as what it was not.
+      if (this.#broken.has(lane)) throw this.#broken.get(lane);
+      signal.throwIfAborted();
       if (journal.isSettled(question.id) || !concerns()) return;
       if ((await decided(journal, question, park, signal)) === 'skip') {
         this.#settle(record, question, { outcome: 'skipped', reason: 'By its policy, or as decided.' });
@@ -224,6 +244,7 @@ export class OperationExecutor {
       } catch (error) {
         if (!signal.aborted && error instanceof ReplicationError)
           this.#settle(record, question, { outcome: 'failed', reason: error.message });
+        this.#broken.set(lane, error);
         throw error;
       }
     });

@@ -146,6 +146,17 @@ export class OperationJournal {
     return policy === 'ask' || (policy === 'apply' && isSkipOnly === true) ? undefined : policy;
   }
 
+  /** What waits of a collection that the task no longer follows is no longer asked. Its waits have ended. */
+  leave(isFollowed: (id: string) => boolean): void {
+    const reason = 'The collection is no longer replicated.';
+    for (const event of this.events()) {
+      const { id, collection, outcome } = event;
+      if (outcome !== 'waiting' || collection === undefined || isFollowed(collection.id)) continue;
+      this.#context.store.recordOperation({ ...event, at: this.#context.clock.now(), outcome: 'skipped', reason });
+      if (id !== undefined) this.#settled.add(id);
+    }
+  }
+
   /** A person's answer. @throws notFound: it does not wait (any more); invalidRequest: it can only be skipped. */
   answer(id: string, decision: OperationDecision): void {
     // One that an earlier run has asked about may not have been met again yet.

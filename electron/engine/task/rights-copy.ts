@@ -1,14 +1,23 @@
 /**
- * Roles, memberships and grants brought over from what the source's API shows: 2.3 writes nothing of them into its log, and
- * later servers say there only what changes from now on. Users cannot be brought over so: nobody can read a password. Those that
- * the target lacks are named.
+ * Roles, memberships and grants brought over from what the source's API shows: 2.3.5 writes nothing of them into its
+ * log, with authorization on too (seen), and later servers say there only what changes from now on. Users cannot be brought over
+ * so: nobody can read a password. Those that the target lacks are named.
  *
  * A role that this task has made on the target is kept exactly as the source's, and dropped when the source no longer shows it in
  * an answer that shows Milvus' own roles. A role that was there before is only added to.
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { TIME_TICK_ZERO } from '../../../shared/time/time-tick.ts';
-import type { ClusterRights, Grant, RightsChange, RightsKeeper, RightsReader, RoleRights } from '../milvus/rights.ts';
+import type { CompiledMapping } from '../../../shared/model/name-mapping.ts';
+import {
+  grantText,
+  mapGrants,
+  type ClusterRights,
+  type RightsChange,
+  type RightsKeeper,
+  type RightsReader,
+  type RoleRights,
+} from '../milvus/rights.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { outcomeOf } from '../errors/policy.ts';
 import { SerialLane } from '../runtime/waiting.ts';
@@ -25,13 +34,14 @@ export interface RightsCopyContext {
   readonly journal: OperationJournal;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly mapping: Pick<CompiledMapping, 'database' | 'address'>;
   /** Never changed on the target. */
   readonly protectedUsers: ReadonlySet<string>;
   /** Repeated after the policy; a failure is the caller's. */
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   readonly notice: (text: string) => void;
   /** Works on its own; a failure is the task's. */
-  guard(work: Promise<unknown>): void;
+  readonly guard: (work: Promise<unknown>) => void;
 }
 
 export class RightsCopy {
@@ -75,7 +85,7 @@ export class RightsCopy {
   async #bringOver(): Promise<void> {
     const { source, target, signal, onTarget, notice } = this.#context;
     if (source === undefined || target === undefined) return;
-    const wanted = await source.read(signal);
+    const wanted = mapGrants(await source.read(signal), this.#context.mapping);
     if (!wanted.roles.some(({ name }) => name === ADMIN)) return;
     const found = await onTarget('readRights', (call) => target.read(call));
     const missing = wanted.users.filter((user) => !found.users.includes(user));
@@ -95,17 +105,22 @@ export class RightsCopy {
       const there = found.roles.find(({ name }) => name === role.name);
       if (there === undefined) changes.push({ operation: 'createRole', role: role.name });
       const isOwn = there === undefined || this.#own.has(role.name);
-      changes.push(...this.#inRole(role, there ?? { ...role, members: [], grants: [] }, found.users, isOwn));
+      changes.push(...this.#inRole(role, there ?? { ...role, members: [], grants: [] }, found, isOwn));
     }
     for (const role of found.roles) {
       if (!this.#own.has(role.name) || wanted.roles.some(({ name }) => name === role.name)) continue;
-      changes.push(...this.#inRole({ ...role, members: [], grants: [] }, role, found.users, true));
+      changes.push(...this.#inRole({ ...role, members: [], grants: [] }, role, found, true));
       changes.push({ operation: 'dropRole', role: role.name });
     }
     return changes;
   }
 
-  *#inRole(wanted: RoleRights, found: RoleRights, users: readonly string[], isOwn: boolean): Iterable<RightsChange> {
+  *#inRole(
+    wanted: RoleRights,
+    found: RoleRights,
+    { users, databases }: ClusterRights,
+    isOwn: boolean,
+  ): Iterable<RightsChange> {
     const { name: role } = wanted;
     const { protectedUsers } = this.#context;
     const mayChange = (user: string): boolean => users.includes(user) && !protectedUsers.has(user);
@@ -113,18 +128,21 @@ export class RightsCopy {
       if (!found.members.includes(user) && mayChange(user))
         yield { operation: 'operateUserRole', role, user, isAdded: true };
     }
-    const had = new Set(found.grants.map(textOf));
+    // A grant in a database that the target has not got yet follows it: until then nobody could see it there.
+    const isShown = (database: string): boolean => ['', '*', ...databases].includes(database);
+    const had = new Set(found.grants.map(grantText));
     for (const grant of wanted.grants) {
-      if (!had.has(textOf(grant))) yield { operation: 'operatePrivilege', role, grant, isAdded: true };
+      if (!had.has(grantText(grant)) && isShown(grant.database))
+        yield { operation: 'operatePrivilege', role, grant, isAdded: true };
     }
     if (!isOwn) return;
     for (const user of found.members) {
       if (!wanted.members.includes(user) && mayChange(user))
         yield { operation: 'operateUserRole', role, user, isAdded: false };
     }
-    const has = new Set(wanted.grants.map(textOf));
+    const has = new Set(wanted.grants.map(grantText));
     for (const grant of found.grants) {
-      if (!has.has(textOf(grant))) yield { operation: 'operatePrivilege', role, grant, isAdded: false };
+      if (!has.has(grantText(grant))) yield { operation: 'operatePrivilege', role, grant, isAdded: false };
     }
   }
 
@@ -180,9 +198,6 @@ export class RightsCopy {
 
 const roleId = (role: string): string => `rights/role/${role}`;
 
-const textOf = ({ object, objectName, database, privilege }: Grant): string =>
-  [object, database === 'default' ? '' : database, objectName, privilege].join(' ');
-
 function describe(change: RightsChange): string {
   switch (change.operation) {
     case 'createRole':
@@ -191,6 +206,6 @@ function describe(change: RightsChange): string {
     case 'operateUserRole':
       return `${change.user} ${change.isAdded ? '+' : '−'} ${change.role}`;
     case 'operatePrivilege':
-      return `${change.role} ${change.isAdded ? '+' : '−'} ${textOf(change.grant)}`;
+      return `${change.role} ${change.isAdded ? '+' : '−'} ${grantText(change.grant)}`;
   }
 }

@@ -235,6 +235,7 @@ export class TaskEngine {
       source: parts.rights?.source,
       target: parts.rights?.target,
       journal: this.#journal,
+      mapping: this.#mapping,
       protectedUsers: new Set([ROOT, options.signInUser ?? ROOT]),
       onTarget: (name, call) => this.#attempt(name, call),
       notice: (text) => this.#board.notice(text),
@@ -438,6 +439,7 @@ export class TaskEngine {
     this.#databases.takeUp(stored.databases);
     this.#quarantine.takeUp();
     this.#journal.takeUp();
+    this.#journal.leave((id) => stored.collections.some((one) => one.id.toString() === id));
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
     const ask = () => this.#onTarget('listDatabases', (signal) => target.listDatabases(signal));
     this.#lease = new WriteLease({ ...this.#parts, ask }, stored.writesUntilMs);
@@ -620,6 +622,7 @@ export class TaskEngine {
     this.#board.retire(replica.status());
     this.#board.collectionRecovered(replica.id);
     this.#readers.forget(replica);
+    this.#journal.leave((id) => id !== replica.id.toString());
   }
 
   async #come(collections: readonly StoredCollection[], shards: readonly StoredShard[]): Promise<void> {

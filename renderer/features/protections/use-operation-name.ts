@@ -5,11 +5,11 @@ import type { OperationRecordView } from '../../../shared/contract/procedures.ts
 export function useOperationName() {
   const { t, te } = useI18n();
   return {
-    nameOf(operation: string): string {
+    nameOf: (operation: string): string => {
       const key = `operations.names.${operation}`;
       return te(key) ? t(key) : operation;
     },
-    subjectOf({ database, collection, object }: OperationRecordView): string {
+    subjectOf: ({ database, collection, object }: OperationRecordView): string => {
       const of = collection === undefined ? database : `${database}.${collection.name}`;
       return [of, object].filter((part) => part !== undefined && part !== '').join(' · ');
     },

@@ -320,6 +320,61 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     for (const { id } of [source, target]) await client.call('connections.remove', { id });
   });
 
+  it('keeps with a task its policies and overrides, changes them while it runs, and shows what became of operations', async () => {
+    const source = await save(draft('operated'));
+    const target = await save({ name: 'standby', milvus: { address: '127.0.0.1:2' } });
+    const ids = { sourceId: source.id, targetId: target.id };
+    const operations = { policies: { dropCollection: 'ask' }, overrides: { shardNumber: 4 } } as const;
+    const { task } = await client.call('tasks.create', { name: 'careful', ...ids, operations });
+    expect(task.operations).toEqual(operations);
+    const { task: plain } = await client.call('tasks.create', { name: 'plain', ...ids });
+    expect(plain.operations).toBeUndefined();
+
+    const settings = { replicateRights: true, overrides: { replicaNumber: 2, resourceGroups: ['rg1'] } };
+    const told = nextEvent(client, 'tasks.changed', ({ tasks }) => tasks[0]?.operations?.replicateRights === true);
+    const changed = await client.call('tasks.operationSettings', { id: task.id, settings });
+    expect(changed.task.operations).toEqual(settings);
+    await told;
+    await client.call('tasks.pause', { id: plain.id });
+    const paused = await client.call('tasks.operationSettings', { id: plain.id, settings });
+    expect(paused.task.operations).toEqual(settings);
+    const { tasks } = await client.call('tasks.list', {});
+    expect(tasks.map((one) => one.operations)).toEqual([settings, settings]);
+
+    // Nothing has been read yet.
+    for (const { id } of tasks) {
+      expect(await client.call('tasks.operations', { id })).toEqual({ operations: [], isCut: false });
+    }
+    expect(await client.call('tasks.operations', { id: task.id, collectionId: '449' })).toMatchObject({
+      operations: [],
+    });
+    const decision = { operationId: 'log/1', decision: 'apply' } as const;
+    expect(await refusalOf(client.call('tasks.decideOperation', { id: task.id, ...decision }))).toMatchObject({
+      code: 'notFound',
+      message: expect.stringContaining('waits for a decision'),
+    });
+    expect(await refusalOf(client.call('tasks.decideOperation', { id: plain.id, ...decision }))).toMatchObject({
+      code: 'conflict',
+    });
+    for (const call of [
+      client.call('tasks.operations', { id: 'nobody' }),
+      client.call('tasks.operationSettings', { id: 'nobody', settings }),
+      client.call('tasks.decideOperation', { id: 'nobody', ...decision }),
+    ]) {
+      expect(await refusalOf(call)).toMatchObject({ code: 'notFound' });
+    }
+    const nonsense = client.call('tasks.operationSettings', {
+      id: task.id,
+      settings: { overrides: { shardNumber: 65 } },
+    });
+    expect(await refusalOf(nonsense)).toMatchObject({
+      code: 'invalidInput',
+      context: { field: 'settings.overrides.shardNumber' },
+    });
+    for (const { id } of tasks) await client.call('tasks.remove', { id });
+    for (const { id } of [source, target]) await client.call('connections.remove', { id });
+  });
+
   it('refuses to close gaps by a copy where rows cannot be read', async () => {
     const { etcd, wal } = draft('log only');
     const source = await save({ name: 'log only', etcd, wal });

@@ -177,7 +177,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'dropped partition not stored',
     file: `${TASK}/target-copy.ts`,
-    from: 'store.addDroppedPartition(this.#stored.id, id);',
+    from: '  store.addDroppedPartition(this.#stored.id, id);',
     to: '',
     suites: ['planted/dropped-partition.test.ts'],
   },

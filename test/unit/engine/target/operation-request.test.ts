@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { withMappedNames, withoutBase } from '../../../../electron/engine/target/operation-request.ts';
+import {
+  withMappedDatabase,
+  withMappedGrant,
+  withMappedNames,
+  withoutBase,
+} from '../../../../electron/engine/target/operation-request.ts';
+import { compileMapping, SAME_NAMES } from '../../../../shared/model/name-mapping.ts';
 import { decodeRequest, encodeMessage } from '../../../support/milvus-messages.ts';
 
 const BASE = { msgType: 500, msgID: '9007199254740993', timestamp: '470657867772067843', sourceID: '3' };
@@ -48,6 +54,7 @@ describe('an operation for a collection of another name', () => {
     ['LoadCollectionRequest', { replicaNumber: 2 }],
     ['ReleaseCollectionRequest', {}],
     ['LoadPartitionsRequest', { partitionNames: ['a', 'b'], replicaNumber: 1 }],
+    ['AlterIndexRequest', { indexName: 'i', extraParams: [{ key: 'mmap.enabled', value: 'true' }] }],
     ['ReleasePartitionsRequest', { partitionNames: ['a'] }],
   ])('%s has the new names and keeps everything else', (type, rest) => {
     const request = encodeMessage(type, { dbName: 'sales', collectionName: 'orders', ...rest });
@@ -73,5 +80,49 @@ describe('an operation for a collection of another name', () => {
     });
     expect(asked).toEqual([{ database: 'default', collection: 'orders' }]);
     expect(Buffer.from(renamed).includes(Buffer.from(unknown))).toBe(true);
+  });
+});
+
+describe('an operation under names that a mapping gives', () => {
+  const mapping = compileMapping({
+    ...SAME_NAMES,
+    collectionSuffix: '_dr',
+    rules: [
+      { from: { database: 'sales' }, to: { database: 'dr' } },
+      { from: { database: 'sales', collection: 'orders' }, to: { database: 'other', collection: 'bestellungen' } },
+    ],
+  });
+
+  it('of a database has its new name and keeps everything else', () => {
+    const rest = { properties: [{ key: 'database.replica.number', value: '2' }] };
+    const request = encodeMessage('AlterDatabaseRequest', { dbName: 'sales', ...rest });
+    const mapped = withMappedDatabase(request, (database) => mapping.database(database));
+    expect(decodeRequest('AlterDatabaseRequest', mapped)).toEqual({ dbName: 'dr', ...rest });
+  });
+
+  it.each([
+    ['one collection', 'Collection', 'sales', 'orders', 'other', 'bestellungen'],
+    ['a collection of the default database', 'Collection', '', 'orders', 'default', 'orders_dr'],
+    ['all collections of a database', 'Collection', 'sales', '*', 'dr', '*'],
+    ['all collections of all databases', 'Collection', '*', '*', '*', '*'],
+    ['the whole cluster', 'Global', 'sales', '*', 'dr', '*'],
+    ['a user who is called like a collection', 'User', 'sales', 'orders', 'dr', 'orders'],
+  ])('of a grant is for what the mapping makes of %s', (_what, object, dbName, objectName, toDb, toName) => {
+    const entity = { role: { name: 'reader' }, object: { name: object }, grantor: { privilege: { name: 'Search' } } };
+    const grant = (names: object) => ({ entity: { ...entity, ...names }, type: 1 });
+    const request = encodeMessage('OperatePrivilegeRequest', grant({ dbName, objectName }));
+    const mapped = withMappedGrant('operatePrivilege', request, mapping);
+    expect(decodeRequest('OperatePrivilegeRequest', mapped)).toEqual(grant({ dbName: toDb, objectName: toName }));
+  });
+
+  it('of a grant of 2.5 is for what the mapping makes of its collection', () => {
+    const rest = { role: { name: 'reader' }, grantor: { privilege: { name: 'CollectionReadOnly' } } };
+    const request = encodeMessage('OperatePrivilegeV2Request', { ...rest, dbName: 'sales', collectionName: 'orders' });
+    const mapped = withMappedGrant('operatePrivilegeV2', request, mapping);
+    expect(decodeRequest('OperatePrivilegeV2Request', mapped)).toEqual({
+      ...rest,
+      dbName: 'other',
+      collectionName: 'bestellungen',
+    });
   });
 });
