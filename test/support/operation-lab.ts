@@ -123,4 +123,4 @@ export const indexParams = async (client: MilvusClient, named: Named): Promise<R
 };
 
 export const loadState = async (client: MilvusClient, { name }: Named, partitions: string[] = []): Promise<string> =>
-  String((await client.getLoadState({ collection_name: name, partition_names: partitions })).state);
+  (await client.getLoadState({ collection_name: name, partition_names: partitions })).state;

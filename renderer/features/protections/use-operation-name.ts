@@ -3,11 +3,11 @@ import { useI18n } from 'vue-i18n';
 import type { OperationRecordView } from '../../../shared/contract/procedures.ts';
 
 export function useOperationName() {
-  const { t, te } = useI18n();
+  const i18n = useI18n();
   return {
     nameOf: (operation: string): string => {
       const key = `operations.names.${operation}`;
-      return te(key) ? t(key) : operation;
+      return i18n.te(key) ? i18n.t(key) : operation;
     },
     subjectOf: ({ database, collection, object }: OperationRecordView): string => {
       const of = collection === undefined ? database : `${database}.${collection.name}`;

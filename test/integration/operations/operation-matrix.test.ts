@@ -37,7 +37,7 @@ async function prepare(driver: OperationDriver, named: Named): Promise<void> {
 
 /** Rows of keys that no driver looks at, into all collections that take them. */
 function load(all: readonly Named[]): () => Promise<number> {
-  let isOver = false;
+  let isOver = false as boolean;
   let count = 0;
   const running = (async () => {
     while (!isOver) {
@@ -47,7 +47,6 @@ function load(all: readonly Named[]): () => Promise<number> {
           .insert({ collection_name: name, data: rows(10_000 + count, 20) })
           .catch(() => undefined);
         if (answer?.status.error_code === 'Success') count += 20;
-        if (isOver) break;
       }
     }
   })();

@@ -24,8 +24,8 @@ CREATE TABLE connection (
     secrets BLOB NOT NULL,
     is_lab INTEGER NOT NULL
   ) STRICT;
-INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'014D2C6BFB5CE50F60830E0F71DA31A8656334F6C2F4087EA73E5E654819747509E5680525220438B3C6B70BA042DAF07F5E6E3E', 0);
-INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'0146D3BB869D0D7B0649C5A78A90AAC48E5C3446F86B523A2196BD5B8581083BB8D169B22BBBCDA192133E584F8C33BF96A126A1', 1);
+INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01770964F6DBB087AD1EF8E916AAA90FE546BAC7747ECC5E600EA764783F0203588DE80FAE355DF46ABB00625EB38319E5BE7943', 0);
+INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01807BEA3C0F89992BAE7E95A468112E565AC64A5BA8C6A3862BA27391178102FD20985F9774AD32EE5D40BD1CADC44B46376DA0', 1);
 CREATE TABLE copy_load (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     collection_id TEXT NOT NULL,
@@ -94,7 +94,7 @@ CREATE TABLE protection (
     paused_at INTEGER,
     last_status TEXT
   , start TEXT, on_gap TEXT CHECK (on_gap IN ('hold', 'copy')), copy_budget TEXT, selection TEXT, mapping TEXT, operations TEXT) STRICT;
-INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL, '{"kind":"copy","mayLoad":true}', NULL, NULL, '{"include":[{"database":"shop","collection":"*"}],"exclude":[],"later":true}', '{"rules":[],"databasePrefix":"","databaseSuffix":"","collectionPrefix":"dr_","collectionSuffix":""}', NULL);
+INSERT INTO protection VALUES ('recorded', 'Shop', 'from', 'to', 'paused', 1795440000000, 1795440004000, NULL, '{"kind":"copy","mayLoad":true}', NULL, NULL, '{"include":[{"database":"shop","collection":"*"}],"exclude":[],"later":true}', '{"rules":[],"databasePrefix":"","databaseSuffix":"","collectionPrefix":"dr_","collectionSuffix":""}', '{"policies":{"dropCollection":"ask"},"replicateRights":true,"overrides":{"replicaNumber":2}}');
 CREATE TABLE quarantined (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     record_id TEXT NOT NULL,
