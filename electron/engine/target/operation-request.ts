@@ -110,7 +110,8 @@ function objectTypeOf(grant: Uint8Array): string {
   const cursor = new WireCursor(grant);
   let type = '';
   while (cursor.next()) {
-    if (cursor.field === FIELD_GRANT_OBJECT) type = split(cursor.bytes(), [FIELD_OBJECT_TYPE]).texts.get(FIELD_OBJECT_TYPE) ?? '';
+    if (cursor.field === FIELD_GRANT_OBJECT)
+      type = split(cursor.bytes(), [FIELD_OBJECT_TYPE]).texts.get(FIELD_OBJECT_TYPE) ?? '';
     else cursor.skip();
   }
   return type;
@@ -122,7 +123,10 @@ function mappedNames(
   collectionField: number | undefined,
   map: NameMap,
 ): Uint8Array {
-  const { rest, texts } = split(message, collectionField === undefined ? [databaseField] : [databaseField, collectionField]);
+  const { rest, texts } = split(
+    message,
+    collectionField === undefined ? [databaseField] : [databaseField, collectionField],
+  );
   const named = databaseName(texts.get(databaseField) ?? '');
   const collection = collectionField === undefined ? '' : (texts.get(collectionField) ?? '');
   const isOne = collection !== '' && collection !== EVERY && named !== EVERY;

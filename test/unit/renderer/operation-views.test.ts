@@ -29,7 +29,11 @@ it('shows what waits for a decision with what can be done, and sends the decisio
   expect(text()).toContain('2 operations wait for your decision.');
   expect(text()).toMatch(/Drop a partition.{0,40}north/);
   expect(text()).toMatch(/messageType 2110.*This version cannot apply it/);
-  expect(window.findAll('[role=alert] button').map((button) => button.text())).toEqual(['Apply it', 'Skip it', 'Skip it']);
+  expect(window.findAll('[role=alert] button').map((button) => button.text())).toEqual([
+    'Apply it',
+    'Skip it',
+    'Skip it',
+  ]);
   await press('Apply it');
   expect(client.calls.find(({ name }) => name === 'tasks.decideOperation')?.input).toEqual({
     id: 'orders',
