@@ -7,7 +7,7 @@ const countSchema = z.string().regex(/^\d{1,20}$/);
 
 export const previewConflictSchema = z.strictObject({
   /**
-   * `clash`: two of the source would become one. `exists`: the target has one of that name that is not this task's. `name`:
+   * `clash`: two of the source would become one. `exists`: the target has another one of that name. `name`:
    * Milvus does not take the name. `loop`: rows would come back to where they are from. `sameCluster`: source and target are one.
    * `rules`: two rules for one name.
    */
@@ -19,11 +19,13 @@ export const previewConflictSchema = z.strictObject({
 
 export const previewWarningSchema = z.strictObject({
   /**
-   * `leftOut`: of the source, not selected. `nothing`: nothing is selected now. `generatedKeys`: the source makes their keys; after a
+   * `leftOut`: of the source, not selected. `nothing`: nothing is selected now. `otherCopy`: the target holds a copy of it that another
+   * task has made, here or in another data folder: it is held until it is left out of one of the two or, where the other one is gone,
+   * copied again. `generatedKeys`: the source makes their keys; after a
    * promotion applications must send keys. `timeToLive`: their rows expire by the target's clock. `notCounted`: how many rows there
    * are could not be asked.
    */
-  kind: z.enum(['leftOut', 'nothing', 'generatedKeys', 'timeToLive', 'notCounted']),
+  kind: z.enum(['leftOut', 'nothing', 'otherCopy', 'generatedKeys', 'timeToLive', 'notCounted']),
   count: z.number(),
   /** In the form of `collection-name.ts`; the first ones of many. */
   names: z.array(z.string()),

@@ -73,7 +73,7 @@ export function toPreview(facts: PreviewFacts, selection: Selection, mapping: Na
     rows: rows.toString(),
     bytesEstimated: bytes.toString(),
     conflicts: [...findConflicts(facts, selected, mapping)],
-    warnings: [...findWarnings(facts, selected, all)],
+    warnings: [...findWarnings(facts, selected, all, mapping)],
   };
 }
 
@@ -122,29 +122,23 @@ function* findConflicts(
       continue;
     }
     const namesake = facts.namesakes.get(nameKey(target));
-    if (namesake !== undefined && !isOwn(namesake, collection, facts)) {
-      yield { kind: 'exists', message: existsText(target, namesake, collection, facts), collections: [name] };
+    // A copy of the very same one is no obstacle: where its task is gone, another one takes it over.
+    if (namesake !== undefined && !isOfSame(namesake, collection, facts)) {
+      yield { kind: 'exists', message: existsText(target, namesake), collections: [name] };
     }
   }
 }
 
-function isOwn({ origin, owner }: NamesakeOnTarget, { id }: CatalogCollection, facts: PreviewFacts): boolean {
-  const isSameSource = origin === `${facts.source.etcdClusterId}/${id}`;
-  return isSameSource && facts.owner !== undefined && (owner === undefined || owner === facts.owner);
-}
+const isOfSame = ({ origin }: NamesakeOnTarget, { id }: CatalogCollection, { source }: PreviewFacts): boolean =>
+  origin === `${source.etcdClusterId}/${id}`;
 
-function existsText(
-  target: CollectionName,
-  { origin }: NamesakeOnTarget,
-  { id }: CatalogCollection,
-  { source }: PreviewFacts,
-): string {
-  const whose =
-    origin === undefined
-      ? 'that no task has made'
-      : origin === `${source.etcdClusterId}/${id}`
-        ? 'that another task, or an earlier one, has made of the same collection'
-        : 'that is the copy of another collection';
+/** Made of the very same collection, and not by the task whose selection it is. */
+const isOfOther = (namesake: NamesakeOnTarget, collection: CatalogCollection, facts: PreviewFacts): boolean =>
+  isOfSame(namesake, collection, facts) &&
+  (facts.owner === undefined || (namesake.owner !== undefined && namesake.owner !== facts.owner));
+
+function existsText(target: CollectionName, { origin }: NamesakeOnTarget): string {
+  const whose = origin === undefined ? 'that no task has made' : 'that is the copy of another collection';
   return `The target already has a collection ${nameText(target)} ${whose}. Drop or rename it there, map the name, or leave the collection out.`;
 }
 
@@ -152,7 +146,9 @@ function* findWarnings(
   facts: PreviewFacts,
   selected: readonly CatalogCollection[],
   all: readonly CatalogCollection[],
+  mapping: NameMapping,
 ): Generator<PreviewWarning> {
+  const { address } = compileMapping(mapping);
   const warning = (kind: PreviewWarning['kind'], which: readonly CatalogCollection[]): PreviewWarning => ({
     kind,
     count: which.length,
@@ -163,6 +159,13 @@ function* findWarnings(
     warning(
       'leftOut',
       all.filter((collection) => !chosen.has(collection)),
+    ),
+    warning(
+      'otherCopy',
+      selected.filter((collection) => {
+        const namesake = facts.namesakes.get(nameKey(address(nameOf(collection))));
+        return namesake !== undefined && isOfOther(namesake, collection, facts);
+      }),
     ),
     warning('generatedKeys', selected.filter(hasGeneratedKeys)),
     warning('timeToLive', selected.filter(hasTimeToLive)),

@@ -515,6 +515,8 @@ export const en = {
     warnings: {
       leftOut: '{n} collection is left out: {names}. | {n} collections are left out: {names}.',
       nothing: 'Nothing is matched now.',
+      otherCopy:
+        'The target holds copies of {names} that another task has made, here or in another data folder. They are held until you leave them out of one of the two or, where the other one is gone, copy them again.',
       generatedKeys:
         'The source generates the keys of {names}. The copy keeps them: after a promotion applications must send keys.',
       timeToLive: 'Rows of {names} have a time to live. They expire by the target’s clock.',

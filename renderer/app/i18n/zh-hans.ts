@@ -490,6 +490,8 @@ export const zhHans: Catalogue = {
     warnings: {
       leftOut: '未包括 {n} 个 Collection：{names}。 | 未包括 {n} 个 Collection：{names}。',
       nothing: '现在没有匹配的内容。',
+      otherCopy:
+        '目标集群上已有 {names} 的副本，由另一个任务（在此处或其他数据目录中）创建。这些 Collection 会暂停，直到从其中一个任务中排除，或在另一个任务已不存在时重新复制。',
       generatedKeys: '{names} 的主键由源集群生成，副本保留这些主键：切换之后应用必须自行提供主键。',
       timeToLive: '{names} 的数据有 TTL，按目标集群的时钟过期。',
       notCounted: '无法得知行数：{names}。',

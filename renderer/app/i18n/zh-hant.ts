@@ -490,6 +490,8 @@ export const zhHant: Catalogue = {
     warnings: {
       leftOut: '未包括 {n} 個 Collection：{names}。 | 未包括 {n} 個 Collection：{names}。',
       nothing: '現在沒有相符的內容。',
+      otherCopy:
+        '目標叢集上已有 {names} 的副本，由另一個任務（在此處或其他資料目錄中）建立。這些 Collection 會暫停，直到從其中一個任務中排除，或在另一個任務已不存在時重新複製。',
       generatedKeys: '{names} 的主鍵由來源叢集產生，副本保留這些主鍵：切換之後應用必須自行提供主鍵。',
       timeToLive: '{names} 的資料有 TTL，按目標叢集的時鐘過期。',
       notCounted: '無法得知列數：{names}。',

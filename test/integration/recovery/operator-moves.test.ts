@@ -22,7 +22,7 @@ import { OperatedLab, type Operator } from '../../support/operated-lab.ts';
 const CASE_TIMEOUT_MS = 400_000;
 
 /** Those that `npm test` chooses from: less than a minute each. */
-const SHORT = ['copied gap', 'second engine', 'positions', 'quarantine'] as const;
+const SHORT = ['copied gap', 'positions', 'quarantine'] as const;
 const CHOSEN = labRandom('operator moves').pick(SHORT);
 const isChosen = (name: (typeof SHORT)[number]): boolean => IS_FULL || name === CHOSEN;
 
@@ -192,63 +192,60 @@ describe('a second engine on the same source and target', { timeout: CASE_TIMEOU
   const ROUND = { rows: 300, seconds: 2, onRowsInserted: (): void => undefined };
   const ROUNDS_AFTER = IS_FULL ? 10 : 1;
 
-  it.runIf(isChosen('second engine'))(
-    'is refused with the name of the first, and after a take-over goes on alone',
-    async (context) => {
-      const first = await begin();
-      const random = labRandom('second engine');
-      const collections = await createSteady(world.session, random, 'pair');
-      for (const collection of collections) await collection.insert(100);
-      const firstId = await first.create({ name: 'first', start: { kind: 'copy' } });
-      await first.untilConfirmed(firstId);
-      let roundsLeft = Infinity;
-      const load = (async (): Promise<void> => {
-        for (let round = 0; roundsLeft > 0; round += 1, roundsLeft -= 1) {
-          await runSteady(world.session, collections, random.fork(`round ${round}`), ROUND);
-        }
-      })();
-      // Thrown where it is awaited.
-      load.catch(() => undefined);
-
-      const second = await world.operator();
-      const secondId = await second.create({ name: 'second', start: { kind: 'copy' } });
-      const refused = await second.until(secondId, ({ trouble }) => trouble?.error.code === 'targetInUse');
-      expect(refused.state).toBe('held');
-      expect(refused.trouble?.error.message).toContain(`task ${firstId} on `);
-      expect(refused.trouble?.error.message).toContain(`data folder ${first.folder}`);
-      expect(refused.collections).toEqual([]);
-      await first.untilConfirmed(firstId);
-
-      await second.core.client.call('tasks.resume', { id: secondId, takeOver: true });
-      const ended = await first.until(firstId, ({ trouble }) => trouble?.error.code === 'leaseLost');
-      expect(ended.state).toBe('held');
-      expect(ended.trouble?.error.message).toContain(`task ${secondId} on `);
-      expect(ended.trouble?.error.message).toContain(`data folder ${second.folder}`);
-      // The copies are the first one's: what they hold is for a person to decide on.
-      const found = await second.until(
-        secondId,
-        (status) => status.collections.length === 3 && status.collections.every(({ state }) => state === 'held'),
-      );
-      for (const { trouble } of found.collections) {
-        expect(trouble?.error).toMatchObject({ code: 'storeOutdated', side: 'store' });
-        expect(trouble?.error.message).toMatch(/^The target holds a copy of default\.\w+ that Lifeline has made/);
+  it.runIf(IS_FULL)('is refused with the name of the first, and after a take-over goes on alone', async (context) => {
+    const first = await begin();
+    const random = labRandom('second engine');
+    const collections = await createSteady(world.session, random, 'pair');
+    for (const collection of collections) await collection.insert(100);
+    const firstId = await first.create({ name: 'first', start: { kind: 'copy' } });
+    await first.untilConfirmed(firstId);
+    let roundsLeft = Infinity;
+    const load = (async (): Promise<void> => {
+      for (let round = 0; roundsLeft > 0; round += 1, roundsLeft -= 1) {
+        await runSteady(world.session, collections, random.fork(`round ${round}`), ROUND);
       }
-      await second.core.client.call('tasks.recopy', {
-        id: secondId,
-        collectionIds: found.collections.map(({ id }) => id),
-      });
+    })();
+    // Thrown where it is awaited.
+    load.catch(() => undefined);
 
-      roundsLeft = ROUNDS_AFTER;
-      await load;
-      await second.untilConfirmed(secondId);
-      await becomesEqual(context);
-      expect((await first.status(firstId))?.trouble?.error.code).toBe('leaseLost');
-      // It does not come back by itself, nor by a mere resume.
-      await first.core.client.call('tasks.resume', { id: firstId });
-      const outside = await first.until(firstId, ({ trouble }) => trouble?.error.code === 'targetInUse');
-      expect(outside.trouble?.error.message).toContain(`task ${secondId} on `);
-    },
-  );
+    const second = await world.operator();
+    const secondId = await second.create({ name: 'second', start: { kind: 'copy' } });
+    const refused = await second.until(secondId, ({ trouble }) => trouble?.error.code === 'targetInUse');
+    expect(refused.state).toBe('held');
+    expect(refused.trouble?.error.message).toContain(`task ${firstId} on `);
+    expect(refused.trouble?.error.message).toContain(`data folder ${first.folder}`);
+    expect(refused.collections).toEqual([]);
+    await first.untilConfirmed(firstId);
+
+    await second.core.client.call('tasks.resume', { id: secondId, takeOver: true });
+    const ended = await first.until(firstId, ({ trouble }) => trouble?.error.code === 'leaseLost');
+    expect(ended.state).toBe('held');
+    expect(ended.trouble?.error.message).toContain(`task ${secondId} on `);
+    expect(ended.trouble?.error.message).toContain(`data folder ${second.folder}`);
+    // The copies are the first one's: what they hold is for a person to decide on.
+    const found = await second.until(
+      secondId,
+      (status) => status.collections.length === 3 && status.collections.every(({ state }) => state === 'held'),
+    );
+    for (const { trouble } of found.collections) {
+      expect(trouble?.error).toMatchObject({ code: 'storeOutdated', side: 'store' });
+      expect(trouble?.error.message).toMatch(/^The target holds a copy of default\.\w+ that another task has made/);
+    }
+    await second.core.client.call('tasks.recopy', {
+      id: secondId,
+      collectionIds: found.collections.map(({ id }) => id),
+    });
+
+    roundsLeft = ROUNDS_AFTER;
+    await load;
+    await second.untilConfirmed(secondId);
+    await becomesEqual(context);
+    expect((await first.status(firstId))?.trouble?.error.code).toBe('leaseLost');
+    // It does not come back by itself, nor by a mere resume.
+    await first.core.client.call('tasks.resume', { id: firstId });
+    const outside = await first.until(firstId, ({ trouble }) => trouble?.error.code === 'targetInUse');
+    expect(outside.trouble?.error.message).toContain(`task ${secondId} on `);
+  });
 });
 
 describe('a task that begins at given positions', { timeout: CASE_TIMEOUT_MS }, () => {

@@ -92,13 +92,21 @@ describe('a preview', () => {
     expect(kinds(facts(held, { namesakes: new Map() }), { ...SAME_NAMES, collectionPrefix: 'dr_' })).toEqual([]);
   });
 
-  test("holds the task's own copies for no conflict, and those of another task of the same source for one", () => {
+  test("holds the task's own copies for no conflict, and warns of those that another task has made of the same", () => {
     const held = [collection(1n, 'a.x')];
     const namesake = (owner: string | undefined) => new Map([[key('a.x'), { origin: '11/1', owner }]]);
     expect(kinds(facts(held, { namesakes: namesake('me'), owner: 'me' }))).toEqual([]);
     expect(kinds(facts(held, { namesakes: namesake(undefined), owner: 'me' }))).toEqual([]);
-    expect(kinds(facts(held, { namesakes: namesake('other'), owner: 'me' }))).toEqual(['exists']);
-    expect(kinds(facts(held, { namesakes: namesake('me') }))).toEqual(['exists']);
+    const others = [
+      { namesakes: namesake('other'), owner: 'me' },
+      // Its own store may be lost: the task that begins anew takes the copy over.
+      { namesakes: namesake('me') },
+    ];
+    for (const other of others) {
+      const { conflicts, warnings } = toPreview(facts(held, other), EVERYTHING, SAME_NAMES);
+      expect(conflicts).toEqual([]);
+      expect(warnings).toEqual([{ kind: 'otherCopy', count: 1, names: ['a.x'] }]);
+    }
     const foreign = new Map([[key('a.x'), { origin: '99/1', owner: 'me' }]]);
     expect(kinds(facts(held, { namesakes: foreign, owner: 'me' }))).toEqual(['exists']);
   });
