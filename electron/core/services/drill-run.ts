@@ -18,7 +18,7 @@ import type { LabWal } from '../lab/instance-record.ts';
 import { startLab, type Lab } from '../lab/lab.ts';
 import { openDatabase } from '../store/database.ts';
 import { SqliteTaskStore } from '../store/sqlite-task-store.ts';
-import { formatDuration } from './status-lines.ts';
+import { formatDuration, troubleLines } from './status-lines.ts';
 import { TaskRunner } from './task-runner.ts';
 
 /** After the load has ended the target is level within seconds; this only ends a drill that hangs. */
@@ -192,8 +192,11 @@ export class DrillRun {
     this.#sayLoad = say;
     const [host, order] = [expected(this.#host), expected(this.#order)];
     order('goOn');
-    const onStatus = ({ collections }: TaskStatus): void => {
-      if (!collections.every(({ state }) => COPY_IS_OVER.has(state))) return;
+    const onStatus = (status: TaskStatus): void => {
+      if (!status.collections.every(({ state }) => COPY_IS_OVER.has(state))) {
+        say(standing(status));
+        return;
+      }
       order('copied');
       host.off('status', onStatus);
     };
@@ -210,7 +213,7 @@ export class DrillRun {
 
   async #awaitLevel(say: Say): Promise<void> {
     const host = expected(this.#host);
-    const onStatus = (status: TaskStatus): void => say(written(status));
+    const onStatus = (status: TaskStatus): void => say(standing(status));
     host.on('status', onStatus);
     try {
       await orTimeout(host.whenLevel(), this.#signal);
@@ -316,3 +319,10 @@ const numbers = new Intl.NumberFormat('en-US');
 const count = (value: number): string => numbers.format(value);
 const written = (status: TaskStatus | undefined): string =>
   `${count(status?.rowsWritten ?? 0)} rows written to the target, ${count(status?.rowsDeleted ?? 0)} deleted`;
+
+/** What was written, and what holds it up where something does: a drill that takes long says why. */
+function standing(status: TaskStatus): string {
+  const bottleneck = status.stages?.bottleneck;
+  const heldUpBy = bottleneck === undefined || bottleneck.stage === 'none' ? [] : [bottleneck.reason];
+  return [written(status), ...heldUpBy, ...troubleLines(status)].join('; ');
+}
