@@ -142,7 +142,7 @@ export class Operator implements AsyncDisposable {
     this.#dispose = dispose;
   }
 
-  static async begin({ source, target }: Lab): Promise<Operator> {
+  static async begin({ source, target }: Pick<Lab, 'source' | 'target'>): Promise<Operator> {
     const directory = await temporaryDataDirectory();
     const core = await startHttpCore(directory.path);
     const dispose = async (): Promise<void> => {

@@ -34,9 +34,13 @@ const SMALL: Omit<CollectionBlueprint, 'collection'> = {
 
 let life: LabLife;
 beforeAll(async () => {
-  // 64 in a database by default, in 2.3.5.
-  const limits = { 'quotaAndLimits.limits.maxCollectionNumPerDB': 2 * COLLECTIONS };
-  life = await LabLife.begin({ settings: { source: limits, target: limits } });
+  const settings = {
+    // 64 in a database by default, in 2.3.5.
+    'quotaAndLimits.limits.maxCollectionNumPerDB': 2 * COLLECTIONS,
+    // It releases one collection per look at its nodes, and looks once a second: the judge's releases took a second each.
+    'queryCoord.distPullInterval': 50,
+  };
+  life = await LabLife.begin({ settings: { source: settings, target: settings } });
 });
 afterAll(() => life[Symbol.asyncDispose]());
 beforeEach(announceSeed);

@@ -3,8 +3,9 @@
  * the source's channels. The cases build on each other, in their order.
  */
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startLab, type Lab, type LabSide } from '../../../electron/core/lab/lab.ts';
+import { openMilvusRights } from '../../../electron/engine/milvus/milvus-rights.ts';
 import { ContractError } from '../../../shared/contract/client.ts';
 import type { ContractErrorData, TaskView } from '../../../shared/contract/procedures.ts';
 import { startHttpCore, temporaryDataDirectory, type ServedCore } from '../../support/served-core.ts';
@@ -202,7 +203,9 @@ let second: string;
 
 describe('two tasks on one pair', () => {
   it('bring each its own, under the names that the mapping gives', async () => {
-    const one = await core.client.call('tasks.create', { name: 'shop', ...pair(), selection: shop, mapping, start });
+    const operations = { overrides: { shardNumber: 3 }, replicateRights: true };
+    const input = { name: 'shop', ...pair(), selection: shop, mapping, start, operations };
+    const one = await core.client.call('tasks.create', input);
     const plain = { include: [{ database: 'default', collection: 'plain' }], later: false };
     const other = await core.client.call('tasks.create', { name: 'plain', ...pair(), selection: plain, start });
     [first, second] = [one.task.id, other.task.id];
@@ -228,6 +231,27 @@ describe('two tasks on one pair', () => {
     ).toEqual(['plain', 'taken']);
     const marked = data.filter(({ name }) => name.startsWith('_lifeline_'));
     expect(marked).toHaveLength(2);
+  });
+
+  it('have shards of their own number on the target, and grants under its names', async () => {
+    const shards = async (client: MilvusClient, db_name: string, collection_name: string): Promise<number> =>
+      (await client.describeCollection({ db_name, collection_name })).shards_num;
+    expect(await shards(source, 'shop', 'orders')).toBe(2);
+    expect(await shards(target, 'dr_shop', 'orders')).toBe(3);
+    expect(await shards(target, 'default', 'plain')).toBe(2);
+    const [atSource, atTarget] = [
+      openMilvusRights(lab.source.asTarget.milvus, 'source'),
+      openMilvusRights(lab.target.asTarget.milvus, 'target'),
+    ];
+    onTestFinished(async () => Promise.all([atSource.close(), atTarget.close()]).then(() => undefined));
+    await source.createRole({ roleName: 'clerk' });
+    const grant = { object: 'Collection', objectName: 'orders', database: 'shop', privilege: 'Search' };
+    const change = { operation: 'operatePrivilege', role: 'clerk', grant, isAdded: true } as const;
+    await atSource.change(change, AbortSignal.timeout(30_000));
+    await vi.waitFor(async () => {
+      const { roles } = await atTarget.read(AbortSignal.timeout(30_000));
+      expect(roles.find(({ name }) => name === 'clerk')?.grants).toEqual([{ ...grant, database: 'dr_shop' }]);
+    }, ARRIVAL);
   });
 
   it('follow what comes, operations included, and pass over the rest', async () => {

@@ -2,7 +2,7 @@
  * One side as it is: databases, the shape of every collection, and all rows by key and hash. What is not loaded is
  * loaded for the reading and released again, so that looking at a cluster leaves it as it was.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { whenLoaded } from '../content/load-state.ts';
 import type { DrillSide, MilvusConnection } from '../content/milvus-client.ts';
 import { collectionKey } from '../load/ledger-replay.ts';
 import { ALL_PARTITIONS } from '../load/ledger.ts';
@@ -11,7 +11,6 @@ import {
   describeCollection,
   listCollections,
   listDatabases,
-  loadStateOf,
   type CollectionName,
   type CollectionShape,
 } from './collection-shape.ts';
@@ -44,9 +43,6 @@ export interface SnapshotProgress {
 
 /** The server waits for its clock at every strong read; a few at once share that wait. */
 const COLLECTIONS_AT_ONCE = 6;
-/** A load takes 3 s on a quiet machine. */
-const LOAD_TIMEOUT_MS = 60_000;
-const LOAD_PROBE_INTERVAL_MS = 100;
 
 /** Throws when the server cannot be asked at all; a single collection's problem is part of the result. */
 export async function snapshotCluster(
@@ -127,25 +123,10 @@ async function ensureLoaded(
         ? { load: 'LoadPartitions', release: 'ReleasePartitions', request: { ...names, partition_names: notLoaded } }
         : undefined;
   if (undo !== undefined) await connection.call(undo.load, undo.request);
-  await loaded(connection, shape, signal);
+  await whenLoaded(connection, shape, signal);
   return async () => {
     if (undo !== undefined) await connection.call(undo.release, undo.request);
   };
-}
-
-async function loaded(connection: MilvusConnection, shape: CollectionShape, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + LOAD_TIMEOUT_MS;
-  while ((await loadStateOf(connection, shape, [])) !== 'loaded') {
-    if (Date.now() > deadline) {
-      throw new ReplicationError(
-        'timeout',
-        connection.side,
-        `The ${connection.side} has not loaded ${shape.database}.${shape.collection} within ` +
-          `${String(LOAD_TIMEOUT_MS / 1000)} s. Look at its memory and at its log.`,
-      );
-    }
-    await delay(LOAD_PROBE_INTERVAL_MS, undefined, { signal });
-  }
 }
 
 /** Runs the work for every item, at most `limit` at a time. The first failure is thrown, after what runs has ended. */

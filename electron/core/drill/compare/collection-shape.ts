@@ -1,4 +1,5 @@
 /** All of a collection but its rows: what must be equal on both sides, in a form that can be compared as text. */
+import { loadStateOf, type LoadState } from '../content/load-state.ts';
 import type { MilvusConnection } from '../content/milvus-client.ts';
 import { byFieldName, DYNAMIC_FIELD, isFieldType, type HashedField } from '../content/row-hash.ts';
 import { isMarker } from '../../../../shared/model/marker-name.ts';
@@ -39,8 +40,6 @@ export interface CollectionShape extends CollectionName {
   readonly hashedFields: readonly HashedField[];
   readonly keyField: HashedField;
 }
-
-export type LoadState = 'loaded' | 'loading' | 'notLoaded';
 
 /** Names of the databases, sorted. */
 export async function listDatabases(connection: MilvusConnection): Promise<readonly string[]> {
@@ -84,19 +83,6 @@ export async function describeCollection(connection: MilvusConnection, name: Col
     hashedFields: hashedFields(connection, name, schema),
     keyField: hashedField(connection, name, keyField),
   };
-}
-
-export async function loadStateOf(
-  connection: MilvusConnection,
-  { database, collection }: CollectionName,
-  partitions: readonly string[],
-): Promise<LoadState> {
-  const { state } = (await connection.call('GetLoadState', {
-    db_name: database,
-    collection_name: collection,
-    partition_names: partitions,
-  })) as { state: string };
-  return state === 'LoadStateLoaded' ? 'loaded' : state === 'LoadStateLoading' ? 'loading' : 'notLoaded';
 }
 
 async function loadedPartitions(

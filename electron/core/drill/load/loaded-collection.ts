@@ -1,6 +1,7 @@
 /** One collection under load: it knows which keys are alive, and turns "write some rows" into operations of the source. */
 import { DataType } from '@zilliz/milvus2-sdk-node';
 import { ByteSink } from '../content/byte-sink.ts';
+import { whenLoaded } from '../content/load-state.ts';
 import { byFieldName, DYNAMIC_FIELD, hashRow, type HashedField, type RowHash } from '../content/row-hash.ts';
 import {
   ARRAY_LENGTH_MAX,
@@ -100,9 +101,11 @@ export class LoadedCollection {
 
   /** Resolves when the rows can be queried. */
   async load(): Promise<void> {
+    const { connection, signal } = this.#session;
     await this.#session.perform({ op: 'load', ...this.#place }, () =>
-      this.#session.connection.client.loadCollection(this.#names),
+      connection.client.loadCollectionAsync(this.#names),
     );
+    await whenLoaded(connection, this.blueprint, signal);
   }
 
   async release(): Promise<void> {
