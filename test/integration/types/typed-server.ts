@@ -3,6 +3,7 @@
  * own writer, read back through Milvus' public Query and decoded with protobufjs, never by the code under test.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { expect } from 'vitest';
 import {
   hasPartitionKey,
@@ -44,6 +45,8 @@ const CALL_LIMIT_MS = 30_000;
 const PROBE_INTERVAL_MS = 50;
 /** `common.LoadState`. */
 const LOADED = 3;
+/** In the texts of the BM25 case. */
+const WORDS = ['one', 'two', 'three', 'four', 'five'];
 
 /** By `schema.DataType`. */
 const INDEXES: Readonly<Partial<Record<number, readonly [type: string, metric: string]>>> = {
@@ -54,6 +57,7 @@ const INDEXES: Readonly<Partial<Record<number, readonly [type: string, metric: s
 export class TypedServer {
   readonly #target: Target;
   readonly #rpc: MilvusRpc;
+  readonly #client: MilvusClient;
   readonly #signal = new AbortController().signal;
   readonly #namesColumnsById: boolean;
   #made = 0;
@@ -64,10 +68,13 @@ export class TypedServer {
     this.#namesColumnsById = namesColumnsById;
     this.#target = openMilvusTarget(endpoint);
     this.#rpc = new MilvusRpc(endpoint);
+    const { address, username = '', password = '' } = endpoint;
+    this.#client = new MilvusClient({ address, username, password, logLevel: 'error' });
   }
 
   async close(): Promise<void> {
     this.#rpc.close();
+    await this.#client.closeConnection();
     await this.#target.close();
   }
 
@@ -247,6 +254,26 @@ export class TypedServer {
         keys.map((key, row) => [key, textOf(values[row], one)] as const).toSorted(([a], [b]) => a - b),
         `${one.name}: rows that were ${step}`,
       ).toEqual(wanted.map(([key, place]) => [key, textOf(one.values[place], one)]));
+      if (one.function !== undefined) await this.#expectFound(collection, one, expected, step);
+    }
+  }
+
+  /** What the function makes of a text is not written by us and cannot be queried: that the server has made it, a search by words shows. */
+  async #expectFound(collection: string, one: TypeCase, expected: TypedCollection['expected'], step: string) {
+    for (const word of WORDS) {
+      const found = await this.#client.search({
+        collection_name: collection,
+        anns_field: FUNCTION_OUTPUT.name,
+        data: word,
+        metric_type: 'BM25',
+        limit: 100,
+        output_fields: [KEY.name],
+      });
+      expect(found.status.code, found.status.reason).toBe(0);
+      const holding = [...expected].filter(([, place]) => String(one.values[place]).split(' ').includes(word));
+      expect(found.results.map(({ id }) => Number(id)).toSorted(), `"${word}" in rows that were ${step}`).toEqual(
+        holding.map(([key]) => key).toSorted(),
+      );
     }
   }
 
