@@ -178,11 +178,7 @@ export class EngineHost extends EventEmitter<EngineHostEvents> {
     const { spec, ...rest } = this.#input;
     const { include, exclude, later } = selection;
     this.#input = { ...rest, spec: { ...spec, selection: { include: [...include], exclude: [...exclude], later } } };
-    if (!this.isRunning) return;
-    await this.order('select', { selection }).catch((error: unknown) => {
-      // It ended before it answered; the one that follows begins with the selection.
-      if (!(error instanceof ReplicationError && error.code === 'notReady')) throw error;
-    });
+    await this.#orderWhileAlive('select', { selection });
   }
 
   #receive(message: FromWorker): void {
