@@ -26,14 +26,7 @@ export async function retrying<T>(
 ): Promise<T> {
   let previous: ReplicationError | undefined;
   try {
-    return await repeated();
-  } finally {
-    // Also where it ends otherwise: then something else tells of it, or nobody waits for it any more.
-    if (previous !== undefined) observer.unblocked();
-  }
-
-  function repeated(): Promise<T> {
-    return pRetry(
+    return await pRetry(
       async () => {
         try {
           return await attempt(previous);
@@ -57,5 +50,8 @@ export async function retrying<T>(
         },
       },
     );
+  } finally {
+    // Also where it ends otherwise: then something else tells of it, or nobody waits for it any more.
+    if (previous !== undefined) observer.unblocked();
   }
 }
