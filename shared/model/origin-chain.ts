@@ -3,6 +3,7 @@
  * cluster as a source knows through which clusters its rows have come. With it a loop is seen before it is closed.
  */
 import { nameText, type CollectionName } from './collection-name.ts';
+import type { KeyValue } from './key-value.ts';
 
 /** The task that has made the copy, or has taken it over. */
 export const OWNER_PROPERTY = 'lifeline.owner';
@@ -39,7 +40,7 @@ interface JsonHop {
 export interface ChainedCollection extends CollectionName {
   readonly id: bigint;
   readonly createTick: bigint;
-  readonly properties: readonly { readonly key: string; readonly value: string }[];
+  readonly properties: readonly KeyValue[];
 }
 
 /** From where a collection's rows came, the nearest first; empty where it is no copy. What cannot be read is as good as nothing. */

@@ -5,6 +5,7 @@
 import type { CollectionId, PartitionId, PChannel, VChannel } from './ids.ts';
 import type { Gap, JoinCertificate } from './task-history.ts';
 import type { OperationDecision, OperationEvent } from './operation-event.ts';
+import type { KeyValue } from './key-value.ts';
 import type { QuarantinedRecord } from './quarantine.ts';
 import type { Checkpoint, MessageOrdinal } from './position.ts';
 import type { NameMapping } from './name-mapping.ts';
@@ -75,7 +76,7 @@ export interface StoredCollection {
   readonly schema: Uint8Array;
   readonly shardCount: number;
   readonly consistencyLevel: number;
-  readonly properties: readonly { readonly key: string; readonly value: string }[];
+  readonly properties: readonly KeyValue[];
   readonly partitionKeyCount: number;
   readonly vchannels: readonly VChannel[];
   /** Operations (index, load, ...) of the collection up to this message of their channel have had their effect. */

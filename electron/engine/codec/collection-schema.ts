@@ -1,4 +1,5 @@
 /** `schema.CollectionSchema`, read as far as the engine needs it. */
+import { readKeyValue } from './key-values.ts';
 import type { DecodeFailure } from './records.ts';
 import { USER_FIELD_ID_MIN } from './row-messages.ts';
 import { MalformedWire, orFailure, WireCursor } from './wire.ts';
@@ -193,7 +194,7 @@ export function readField(cursor: WireCursor): SchemaField {
         dataType = cursor.number();
         break;
       case FIELD_TYPE_PARAMS: {
-        const [key, value] = readKeyValue(cursor.nested());
+        const { key, value } = readKeyValue(cursor.nested());
         typeParams.set(key, value);
         break;
       }
@@ -227,18 +228,6 @@ export function readField(cursor: WireCursor): SchemaField {
     ...{ id, name, dataType, elementType, isPrimaryKey, autoId, isPartitionKey, isDynamic, isNullable },
     ...{ hasDefault, isFunctionOutput, typeParams },
   };
-}
-
-/** `common.KeyValuePair`. */
-function readKeyValue(cursor: WireCursor): readonly [key: string, value: string] {
-  let key = '';
-  let value = '';
-  while (cursor.next()) {
-    if (cursor.field === 1) key = cursor.string();
-    else if (cursor.field === 2) value = cursor.string();
-    else cursor.skip();
-  }
-  return [key, value];
 }
 
 /** The name alone, of a schema that may lack its fields. */

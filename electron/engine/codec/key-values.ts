@@ -1,18 +1,14 @@
 /** `common.KeyValuePair` lists of public requests. */
+import type { KeyValue } from '../../../shared/model/key-value.ts';
 import { orFailure, WireCursor } from './wire.ts';
 
-export interface KeyAndValue {
-  readonly key: string;
-  readonly value: string;
-}
-
 /** The pairs of one field; none where the bytes are no request. */
-export function readKeyValues(request: Uint8Array, field: number): readonly KeyAndValue[] {
+export function readKeyValues(request: Uint8Array, field: number): readonly KeyValue[] {
   const found = orFailure(() => {
-    const pairs: KeyAndValue[] = [];
+    const pairs: KeyValue[] = [];
     const cursor = new WireCursor(request);
     while (cursor.next()) {
-      if (cursor.field === field) pairs.push(readPair(cursor.nested()));
+      if (cursor.field === field) pairs.push(readKeyValue(cursor.nested()));
       else cursor.skip();
     }
     return { pairs };
@@ -20,7 +16,8 @@ export function readKeyValues(request: Uint8Array, field: number): readonly KeyA
   return 'pairs' in found ? found.pairs : [];
 }
 
-function readPair(cursor: WireCursor): KeyAndValue {
+/** `common.KeyValuePair`. */
+export function readKeyValue(cursor: WireCursor): KeyValue {
   let key = '';
   let value = '';
   while (cursor.next()) {

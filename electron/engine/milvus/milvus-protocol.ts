@@ -3,7 +3,7 @@
  * sides of this file, enums are numbers, names are camelCase. Columns of rows never pass through here (insert-request.ts).
  */
 import protobuf from 'protobufjs/light.js';
-import type { KeyValue } from './key-value.ts';
+import type { KeyValue } from '../../../shared/model/key-value.ts';
 import definitions from '@zilliz/milvus2-sdk-node/dist/milvus/proto-json/milvus.base.js';
 
 /** `common.Status`: servers before 2.3 fill `errorCode` only, later ones both. Both are 0 on success. */

@@ -4,7 +4,7 @@
  */
 import { compileMapping, type CompiledMapping, type NameMapping } from '../../../shared/model/name-mapping.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
-import type { KeyValue } from '../milvus/key-value.ts';
+import type { KeyValue } from '../../../shared/model/key-value.ts';
 import { withMappedDatabase, withMappedGrant, withMappedNames } from './operation-request.ts';
 import type {
   CollectionProperties,

@@ -3,7 +3,7 @@
  * nothing is in them.
  */
 import type { TaskStore } from '../../../shared/model/task-state.ts';
-import type { KeyValue } from '../milvus/key-value.ts';
+import type { KeyValue } from '../../../shared/model/key-value.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 

@@ -1,7 +1,7 @@
 /** What the source's etcd says of its databases, collections and partitions. It tells what there is; the log tells when. */
 import type { CollectionId, PartitionId, PChannel, VChannel } from '../../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../../shared/time/time-tick.ts';
-import type { KeyValue } from '../../milvus/key-value.ts';
+import type { KeyValue } from '../../../../shared/model/key-value.ts';
 
 export type { KeyValue };
 

@@ -3,6 +3,7 @@
  * the numbers are those of a live 2.3.5 server). Schemas stay bytes. 64-bit values come out as `bigint`.
  */
 import protobuf from 'protobufjs';
+import type { KeyValue } from '../../../../shared/model/key-value.ts';
 
 const root = protobuf.Root.fromJSON({
   nested: {
@@ -54,7 +55,7 @@ export interface DatabaseInfo {
   readonly name: string;
   readonly id: bigint;
   readonly state: number;
-  readonly properties: readonly { readonly key: string; readonly value: string }[];
+  readonly properties: readonly KeyValue[];
 }
 
 export interface CollectionInfo {
@@ -69,7 +70,7 @@ export interface CollectionInfo {
   readonly startPositions: readonly { readonly key: string; readonly data: Uint8Array }[];
   readonly consistencyLevel: number;
   readonly state: number;
-  readonly properties: readonly { readonly key: string; readonly value: string }[];
+  readonly properties: readonly KeyValue[];
   readonly databaseId: bigint;
 }
 

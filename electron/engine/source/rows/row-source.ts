@@ -8,7 +8,7 @@ import type { TimeTick } from '../../../../shared/time/time-tick.ts';
 import type { FieldSlice, PrimaryKeys } from '../../codec/records.ts';
 import type { CollectionSchema } from '../../codec/collection-schema.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
-import type { KeyValue } from '../../milvus/key-value.ts';
+import type { KeyValue } from '../../../../shared/model/key-value.ts';
 
 export type RowKey = bigint | string;
 
