@@ -5,7 +5,7 @@
  * - `operator`: stop at the last checkpoint and wait for somebody; then go on from there.
  * - `never`: repeating cannot help.
  */
-import type { ErrorCode, ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError, type ErrorCode } from '../../../shared/model/replication-error.ts';
 
 export type Retry = 'automatic' | 'operator' | 'never';
 /** Whether a call that failed in this way may have had its effect all the same. */
@@ -88,6 +88,10 @@ export function outcomeOf(error: ReplicationError): Outcome {
   const told = error.context['outcome'];
   return told === 'refused' || told === 'unknown' ? told : ERROR_POLICY[error.code].outcome;
 }
+
+/** The call that failed has had no effect. */
+export const isRefused = (error: unknown): error is ReplicationError =>
+  error instanceof ReplicationError && outcomeOf(error) === 'refused';
 
 export const isRetriedAutomatically = (error: ReplicationError): boolean =>
   ERROR_POLICY[error.code].retry === 'automatic';

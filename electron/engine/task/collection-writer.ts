@@ -5,7 +5,7 @@ import { hasPartitionKey, type CollectionSchema } from '../codec/collection-sche
 import { toInsertOf, type ToInsert } from '../codec/insert-columns.ts';
 import { readKeyColumn } from '../codec/primary-keys.ts';
 import type { DeleteRecord, FieldSlice, InsertRecord, PrimaryKeys } from '../codec/records.ts';
-import { isRetriedAutomatically, outcomeOf } from '../errors/policy.ts';
+import { isRefused, isRetriedAutomatically, outcomeOf } from '../errors/policy.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -197,8 +197,7 @@ export class CollectionWriter {
 }
 
 /** It was refused for good, and is as if it had never been sent. */
-const isRefusal = (error: unknown): error is ReplicationError =>
-  error instanceof ReplicationError && !isRetriedAutomatically(error) && outcomeOf(error) === 'refused';
+const isRefusal = (error: unknown): error is ReplicationError => isRefused(error) && !isRetriedAutomatically(error);
 
 function mayHaveHappened(previous: ReplicationError | undefined): boolean {
   return previous !== undefined && outcomeOf(previous) === 'unknown';

@@ -13,7 +13,7 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
 import { readKeyValues } from '../codec/key-values.ts';
 import type { OperationRecord, UnknownRecord } from '../codec/records.ts';
-import { outcomeOf } from '../errors/policy.ts';
+import { isRefused } from '../errors/policy.ts';
 import { Conditions, SerialLane } from '../runtime/waiting.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
@@ -307,7 +307,7 @@ export class OperationExecutor {
       await onTarget('alterDatabase', (signal) => target.alterDatabase(request, signal));
       return { outcome: 'applied' };
     } catch (error) {
-      if (!(error instanceof ReplicationError) || outcomeOf(error) !== 'refused') throw error;
+      if (!isRefused(error)) throw error;
       notice(`The properties of the database ${database} differ on the target: ${error.message}`);
       return { outcome: 'failed', reason: error.message };
     }

@@ -19,7 +19,7 @@ import {
   type RoleRights,
 } from '../milvus/rights.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { outcomeOf } from '../errors/policy.ts';
+import { isRefused } from '../errors/policy.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { OperationJournal } from './operation-journal.ts';
 
@@ -155,7 +155,7 @@ export class RightsCopy {
     try {
       await onTarget(operation, async (signal) => target?.change(change, signal));
     } catch (error) {
-      if (!(error instanceof ReplicationError) || outcomeOf(error) !== 'refused') throw error;
+      if (!isRefused(error)) throw error;
       this.#refused.add(object);
       this.#record(change, 'failed', error.message);
       notice(`The target refused ${operation} of ${object}. Rights differ there; see the history of operations.`);

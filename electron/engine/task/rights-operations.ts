@@ -5,8 +5,8 @@
  * password or a lost role there would lock Lifeline and the operator out of the standby. What the target refuses is recorded
  * and passed over: a user that the source made before replication began is not on the target, since nobody can read a password.
  */
-import { ReplicationError } from '../../../shared/model/replication-error.ts';
-import { outcomeOf } from '../errors/policy.ts';
+import type { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { isRefused } from '../errors/policy.ts';
 import type { OperationRecord } from '../codec/records.ts';
 import { readRightsSubject, withNewPasswordAsOld, type RightsSubject } from '../codec/rights-requests.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
@@ -48,7 +48,7 @@ export class RightsOperations {
       await this.#send(operation, request);
       return { outcome: 'applied' };
     } catch (error) {
-      if (!(error instanceof ReplicationError) || outcomeOf(error) !== 'refused') throw error;
+      if (!isRefused(error)) throw error;
       if (isDoneAlready(error)) return { outcome: 'applied', reason: 'It was so on the target already.' };
       if (operation === 'updateCredential' && (await this.#isPasswordSet(request))) return { outcome: 'applied' };
       const whom = subject.user ?? subject.role ?? subject.privilegeGroup ?? '';
@@ -65,7 +65,7 @@ export class RightsOperations {
       await this.#send('updateCredential', withNewPasswordAsOld(request));
       return true;
     } catch (error) {
-      if (error instanceof ReplicationError && outcomeOf(error) === 'refused') return false;
+      if (isRefused(error)) return false;
       throw error;
     }
   }
