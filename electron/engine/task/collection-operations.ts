@@ -12,8 +12,13 @@ import { outcomeOf } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { orAborted } from '../runtime/waiting.ts';
 import type { OnTarget } from './collection-writer.ts';
-import { decided, type Park } from './operation-executor.ts';
-import type { OperationEvent, OperationJournal, OperationQuestion } from './operation-journal.ts';
+import {
+  decided,
+  type OperationEvent,
+  type OperationJournal,
+  type OperationQuestion,
+  type Park,
+} from './operation-journal.ts';
 
 /** Where an operation stands: its message in the operation channel, and its time among the data. */
 export interface OperationPlace {

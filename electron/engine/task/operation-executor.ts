@@ -20,13 +20,16 @@ import type { RightsOperation, Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { TaskSelection } from './task-selection.ts';
-import type { OperationEvent, OperationJournal, OperationQuestion } from './operation-journal.ts';
+import {
+  decided,
+  type OperationEvent,
+  type OperationJournal,
+  type OperationQuestion,
+  type Park,
+} from './operation-journal.ts';
 import { subjectOf, subjectText, type RightsOperations } from './rights-operations.ts';
 
 type RunOperation = (replica: CollectionReplica, signal: AbortSignal) => Promise<void>;
-
-/** Asked for when an operation has to wait for a person; disposed when it no longer does. `undefined`: too many wait. */
-export type Park = () => Disposable | undefined;
 
 export interface OperationOutcome {
   readonly outcome: Exclude<OperationEvent['outcome'], 'waiting'>;
@@ -360,22 +363,6 @@ function questionOf(
   { ordinal }: Place,
 ): OperationQuestion {
   return { id: `log/${ordinal}`, tick: endTick, source: 'log', operation, database };
-}
-
-/** While a person is asked, the operation does not count among those that hold up the reading. */
-export async function decided(
-  journal: OperationJournal,
-  question: OperationQuestion,
-  park: Park,
-  signal: AbortSignal,
-): ReturnType<OperationJournal['decide']> {
-  if (!journal.isAsked(question)) return journal.decide(question, signal);
-  const parked = park();
-  try {
-    return await journal.decide(question, signal);
-  } finally {
-    parked?.[Symbol.dispose]();
-  }
 }
 
 /** The partition's drop, which came later, may have been applied before: then there is nothing left to do. */

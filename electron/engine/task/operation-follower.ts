@@ -20,7 +20,7 @@ import type { RetryObserver } from '../runtime/retry.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { Wal, WalMessage, WalReader } from '../source/wal/wal.ts';
 import { keepReading } from './keep-reading.ts';
-import type { Park } from './operation-executor.ts';
+import type { Park } from './operation-journal.ts';
 
 /** Operations are small and rare; this only keeps a burst from piling up. */
 const PENDING_OPERATIONS_MAX = 1_000;

@@ -49,6 +49,9 @@ export interface OperationJournalContext {
   readonly clock: Clock;
 }
 
+/** Asked for when an operation has to wait for a person; disposed when it no longer does. `undefined`: too many wait. */
+export type Park = () => Disposable | undefined;
+
 export class OperationJournal {
   readonly #context: OperationJournalContext;
   readonly #conditions = new Conditions();
@@ -98,19 +101,8 @@ export class OperationJournal {
 
   /** An event of an id that is there already takes its place. */
   record(event: OperationEvent): void {
-    const { id, at, tick, source, operation, database, collection, object, outcome, reason } = event;
-    this.#context.store.recordOperation({
-      ...(id === undefined ? {} : { id }),
-      at,
-      tick: tick.toString(),
-      source,
-      operation,
-      database,
-      ...(collection === undefined ? {} : { collection: { id: collection.id.toString(), name: collection.name } }),
-      ...(object === undefined ? {} : { object }),
-      outcome,
-      ...(reason === undefined ? {} : { reason }),
-    });
+    const { id, outcome } = event;
+    this.#context.store.recordOperation(toStored(event));
     if (id !== undefined && isEnd(outcome)) this.#settled.add(id);
   }
 
@@ -119,13 +111,9 @@ export class OperationJournal {
     const now = this.#answerTo(question);
     if (now !== undefined) return now;
     const { store, clock } = this.#context;
-    const { tick, collection, isSkipOnly, ...rest } = question;
+    const { isSkipOnly, ...asked } = question;
     store.recordOperation({
-      ...rest,
-      at: clock.now(),
-      tick: tick.toString(),
-      ...(collection === undefined ? {} : { collection: { id: collection.id.toString(), name: collection.name } }),
-      outcome: 'waiting',
+      ...toStored({ ...asked, at: clock.now(), outcome: 'waiting' }),
       ...(isSkipOnly === true ? { isSkipOnly } : {}),
     });
     this.#waiting.set(question.id, question);
@@ -200,6 +188,38 @@ export class OperationJournal {
   events(): readonly StoredEvent[] {
     return this.#context.store.operations();
   }
+}
+
+/** While a person is asked, the operation does not count among those that hold up the reading. */
+export async function decided(
+  journal: OperationJournal,
+  question: OperationQuestion,
+  park: Park,
+  signal: AbortSignal,
+): Promise<OperationDecision> {
+  if (!journal.isAsked(question)) return journal.decide(question, signal);
+  const parked = park();
+  try {
+    return await journal.decide(question, signal);
+  } finally {
+    parked?.[Symbol.dispose]();
+  }
+}
+
+function toStored(event: OperationEvent): StoredEvent {
+  const { id, at, tick, source, operation, database, collection, object, outcome, reason } = event;
+  return {
+    ...(id === undefined ? {} : { id }),
+    at,
+    tick: tick.toString(),
+    source,
+    operation,
+    database,
+    ...(collection === undefined ? {} : { collection: { id: collection.id.toString(), name: collection.name } }),
+    ...(object === undefined ? {} : { object }),
+    outcome,
+    ...(reason === undefined ? {} : { reason }),
+  };
 }
 
 const isEnd = (outcome: OperationEvent['outcome']): boolean => outcome === 'applied' || outcome === 'skipped';
