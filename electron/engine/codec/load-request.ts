@@ -1,5 +1,6 @@
 /** Requests of load operations, with the target's own replica number and resource groups in place of the source's. */
-import { orFailure, WireCursor } from './wire.ts';
+import { orFailure } from './wire.ts';
+import { withoutFields } from './wire-rewrite.ts';
 import { concatBytes, numberField, stringField } from './wire-write.ts';
 
 export interface LoadOverrides {
@@ -20,26 +21,17 @@ export function withLoadOverrides(
   { replicaNumber, resourceGroups }: LoadOverrides,
 ): Uint8Array {
   const fields = FIELDS[call];
-  const replaced = new Set<number>();
+  const replaced: number[] = [];
   const own: Uint8Array[] = [];
   if (replicaNumber !== undefined) {
-    replaced.add(fields.replicaNumber);
+    replaced.push(fields.replicaNumber);
     own.push(numberField(fields.replicaNumber, replicaNumber));
   }
   if (resourceGroups !== undefined) {
-    replaced.add(fields.resourceGroups);
+    replaced.push(fields.resourceGroups);
     own.push(...resourceGroups.map((name) => stringField(fields.resourceGroups, name)));
   }
   if (own.length === 0) return request;
-  const rewritten = orFailure(() => {
-    const parts: Uint8Array[] = [];
-    const cursor = new WireCursor(request);
-    while (cursor.next()) {
-      const { field, fieldOffset } = cursor;
-      cursor.skip();
-      if (!replaced.has(field)) parts.push(cursor.sliceSince(fieldOffset));
-    }
-    return concatBytes([...parts, ...own]);
-  });
+  const rewritten = orFailure(() => concatBytes([withoutFields(request, replaced), ...own]));
   return rewritten instanceof Uint8Array ? rewritten : request;
 }

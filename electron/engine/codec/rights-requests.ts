@@ -1,6 +1,7 @@
 /** Whom and what the requests about users, roles and grants are about. Passwords are never read off. */
 import type { OperationName } from './records.ts';
 import { orFailure, WireCursor } from './wire.ts';
+import { takeTexts, withoutFields } from './wire-rewrite.ts';
 import { concatBytes, stringField } from './wire-write.ts';
 
 export interface RightsSubject {
@@ -74,16 +75,8 @@ const NEW_PASSWORD = 4;
 /** The same request with the new password as the old one: it succeeds where the change has been made already. */
 export function withNewPasswordAsOld(request: Uint8Array): Uint8Array {
   const rewritten = orFailure(() => {
-    const parts: Uint8Array[] = [];
-    let password = '';
-    const cursor = new WireCursor(request);
-    while (cursor.next()) {
-      const { field, fieldOffset } = cursor;
-      if (field === NEW_PASSWORD) password = cursor.string();
-      else cursor.skip();
-      if (field !== OLD_PASSWORD) parts.push(cursor.sliceSince(fieldOffset));
-    }
-    return concatBytes([...parts, stringField(OLD_PASSWORD, password)]);
+    const password = takeTexts(request, [NEW_PASSWORD]).texts.get(NEW_PASSWORD) ?? '';
+    return concatBytes([withoutFields(request, [OLD_PASSWORD]), stringField(OLD_PASSWORD, password)]);
   });
   return rewritten instanceof Uint8Array ? rewritten : request;
 }

@@ -11,6 +11,7 @@ import {
 import type { DecodeFailure } from './records.ts';
 import { USER_FIELD_ID_MIN } from './row-messages.ts';
 import { orFailure, WireCursor } from './wire.ts';
+import { NO_BYTES, rewriteFields, withoutFields } from './wire-rewrite.ts';
 import { boolField, bytesField, concatBytes, stringField } from './wire-write.ts';
 
 /** Of the schema: the source's database. */
@@ -27,44 +28,28 @@ const DYNAMIC_FIELD_NAME = '$meta';
  */
 export function withoutGeneratedKeys(schema: Uint8Array, newName?: string): Uint8Array | DecodeFailure {
   return orFailure(() => {
-    const parts: Uint8Array[] = newName === undefined ? [] : [stringField(SCHEMA_NAME, newName)];
-    const cursor = new WireCursor(schema);
-    let hasDynamicField = false;
-    while (cursor.next()) {
-      const start = cursor.fieldOffset;
+    // Only the column may tell of it. Said twice does no harm: the last word counts on the wire.
+    let dynamicFlag = NO_BYTES;
+    const rest = rewriteFields(schema, (cursor) => {
       if (cursor.field === SCHEMA_FIELDS) {
         const bytes = cursor.bytes();
         const field = readField(new WireCursor(bytes));
         const isDynamic = field.isDynamic || field.name === DYNAMIC_FIELD_NAME;
-        hasDynamicField ||= isDynamic;
-        if (field.id < USER_FIELD_ID_MIN || isDynamic) continue;
-        parts.push(bytesField(SCHEMA_FIELDS, field.autoId ? without(bytes, FIELD_AUTO_ID) : bytes));
-        continue;
+        if (isDynamic) dynamicFlag = boolField(SCHEMA_ENABLE_DYNAMIC_FIELD, true);
+        if (field.id < USER_FIELD_ID_MIN || isDynamic) return NO_BYTES;
+        return bytesField(SCHEMA_FIELDS, field.autoId ? withoutFields(bytes, [FIELD_AUTO_ID]) : bytes);
       }
-      const { field } = cursor;
-      cursor.skip();
       // A flag that is left out is false.
       const isReplaced =
-        field === SCHEMA_AUTO_ID || field === SCHEMA_DB_NAME || (field === SCHEMA_NAME && newName !== undefined);
-      if (!isReplaced) parts.push(cursor.sliceSince(start));
-    }
-    // Only the column may have told of it. Said twice does no harm: the last word counts on the wire.
-    if (hasDynamicField) parts.push(boolField(SCHEMA_ENABLE_DYNAMIC_FIELD, true));
-    return concatBytes(parts);
+        cursor.field === SCHEMA_AUTO_ID ||
+        cursor.field === SCHEMA_DB_NAME ||
+        (cursor.field === SCHEMA_NAME && newName !== undefined);
+      if (!isReplaced) return undefined;
+      cursor.skip();
+      return NO_BYTES;
+    });
+    return concatBytes([newName === undefined ? NO_BYTES : stringField(SCHEMA_NAME, newName), rest, dynamicFlag]);
   });
-}
-
-/** A message without one of its fields. */
-function without(message: Uint8Array, dropped: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const cursor = new WireCursor(message);
-  while (cursor.next()) {
-    const start = cursor.fieldOffset;
-    const { field } = cursor;
-    cursor.skip();
-    if (field !== dropped) parts.push(cursor.sliceSince(start));
-  }
-  return concatBytes(parts);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { databaseName } from '../codec/names.ts';
 import { orFailure, WireCursor } from '../codec/wire.ts';
+import { rewriteFields, takeTexts, withoutFields } from '../codec/wire-rewrite.ts';
 import { bytesField, concatBytes, stringField } from '../codec/wire-write.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 
@@ -13,16 +14,7 @@ const FIELD_COLLECTION_NAME = 3;
 
 /** The request without its `base`, all else byte by byte, fields that this version does not know included. @throws malformedMessage */
 export const withoutBase = (request: Uint8Array): Uint8Array =>
-  readable(request, () => {
-    const parts: Uint8Array[] = [];
-    const cursor = new WireCursor(request);
-    while (cursor.next()) {
-      const { field, fieldOffset } = cursor;
-      cursor.skip();
-      if (field !== FIELD_BASE) parts.push(cursor.sliceSince(fieldOffset));
-    }
-    return concatBytes(parts);
-  });
+  readable(request, () => withoutFields(request, [FIELD_BASE]));
 
 /** The request for the collection that `map` makes of its own, all else byte by byte. @throws malformedMessage */
 export const withMappedNames = (
@@ -30,23 +22,12 @@ export const withMappedNames = (
   map: (address: CollectionAddress) => CollectionAddress,
 ): Uint8Array =>
   readable(request, () => {
-    const parts: Uint8Array[] = [];
-    let database = '';
-    let collection = '';
-    const cursor = new WireCursor(request);
-    while (cursor.next()) {
-      const { field, fieldOffset } = cursor;
-      if (field === FIELD_DB_NAME) database = cursor.string();
-      else if (field === FIELD_COLLECTION_NAME) collection = cursor.string();
-      else {
-        cursor.skip();
-        parts.push(cursor.sliceSince(fieldOffset));
-      }
-    }
-    const mapped = map({ database: databaseName(database), collection });
+    const { rest, texts } = takeTexts(request, [FIELD_DB_NAME, FIELD_COLLECTION_NAME]);
+    const database = databaseName(texts.get(FIELD_DB_NAME) ?? '');
+    const mapped = map({ database, collection: texts.get(FIELD_COLLECTION_NAME) ?? '' });
     // The order of fields says nothing on the wire.
     return concatBytes([
-      ...parts,
+      rest,
       stringField(FIELD_DB_NAME, mapped.database),
       stringField(FIELD_COLLECTION_NAME, mapped.collection),
     ]);
@@ -55,7 +36,7 @@ export const withMappedNames = (
 /** The request for the database that `map` makes of its own, all else byte by byte. @throws malformedMessage */
 export const withMappedDatabase = (request: Uint8Array, map: (database: string) => string): Uint8Array =>
   readable(request, () => {
-    const { rest, texts } = split(request, [FIELD_DB_NAME]);
+    const { rest, texts } = takeTexts(request, [FIELD_DB_NAME]);
     return concatBytes([rest, stringField(FIELD_DB_NAME, map(databaseName(texts.get(FIELD_DB_NAME) ?? '')))]);
   });
 
@@ -86,18 +67,9 @@ export const withMappedGrant = (
 ): Uint8Array =>
   readable(request, () => {
     if (operation === 'operatePrivilegeV2') return mappedNames(request, FIELD_V2_DATABASE, FIELD_V2_COLLECTION, map);
-    const parts: Uint8Array[] = [];
-    const cursor = new WireCursor(request);
-    while (cursor.next()) {
-      const { field, fieldOffset } = cursor;
-      if (field === FIELD_GRANT) {
-        parts.push(bytesField(FIELD_GRANT, mappedGrant(cursor.bytes(), map)));
-        continue;
-      }
-      cursor.skip();
-      parts.push(cursor.sliceSince(fieldOffset));
-    }
-    return concatBytes(parts);
+    return rewriteFields(request, (cursor) =>
+      cursor.field === FIELD_GRANT ? bytesField(FIELD_GRANT, mappedGrant(cursor.bytes(), map)) : undefined,
+    );
   });
 
 /** Of a grant for no collection, `object_name` is a user or nothing that a mapping knows. */
@@ -111,7 +83,7 @@ function objectTypeOf(grant: Uint8Array): string {
   let type = '';
   while (cursor.next()) {
     if (cursor.field === FIELD_GRANT_OBJECT)
-      type = split(cursor.bytes(), [FIELD_OBJECT_TYPE]).texts.get(FIELD_OBJECT_TYPE) ?? '';
+      type = takeTexts(cursor.bytes(), [FIELD_OBJECT_TYPE]).texts.get(FIELD_OBJECT_TYPE) ?? '';
     else cursor.skip();
   }
   return type;
@@ -123,7 +95,7 @@ function mappedNames(
   collectionField: number | undefined,
   map: NameMap,
 ): Uint8Array {
-  const { rest, texts } = split(
+  const { rest, texts } = takeTexts(
     message,
     collectionField === undefined ? [databaseField] : [databaseField, collectionField],
   );
@@ -138,26 +110,6 @@ function mappedNames(
     stringField(databaseField, mapped.database),
     ...(collectionField === undefined ? [] : [stringField(collectionField, mapped.collection)]),
   ]);
-}
-
-/** Some text fields of a message, and the rest of it byte by byte. The order of fields says nothing on the wire. */
-function split(
-  message: Uint8Array,
-  fields: readonly number[],
-): { readonly rest: Uint8Array; readonly texts: ReadonlyMap<number, string> } {
-  const parts: Uint8Array[] = [];
-  const texts = new Map<number, string>();
-  const cursor = new WireCursor(message);
-  while (cursor.next()) {
-    const { field, fieldOffset } = cursor;
-    if (fields.includes(field)) {
-      texts.set(field, cursor.string());
-      continue;
-    }
-    cursor.skip();
-    parts.push(cursor.sliceSince(fieldOffset));
-  }
-  return { rest: concatBytes(parts), texts };
 }
 
 function readable(request: Uint8Array, read: () => Uint8Array): Uint8Array {
