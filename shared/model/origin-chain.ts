@@ -9,8 +9,11 @@ import type { KeyValue } from './key-value.ts';
 export const OWNER_PROPERTY = 'lifeline.owner';
 /** JSON of the hops, the nearest first. */
 export const CHAIN_PROPERTY = 'lifeline.chain';
-/** `<etcd cluster id>/<collection id>`: all that earlier versions wrote. */
+/** See `originText`: all that earlier versions wrote. */
 const ORIGIN_PROPERTY = 'lifeline.origin';
+
+/** Whose copy it is, as a copy bears it and as it is asked for. */
+export const originText = (etcdClusterId: string, collectionId: bigint): string => `${etcdClusterId}/${collectionId}`;
 
 /** A longer chain than anybody builds; the property's value stays small. */
 const HOPS_MAX = 16;

@@ -1,6 +1,6 @@
 /** Job: what a selection and a mapping would do now. Reads only; leaves no trace. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { nameKey, type CollectionName } from '../../../shared/model/collection-name.ts';
+import { nameKey } from '../../../shared/model/collection-name.ts';
 import { compileMapping } from '../../../shared/model/name-mapping.ts';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
 import { compileSelection } from '../../../shared/model/selection.ts';
@@ -10,10 +10,11 @@ import type { PreviewInput } from '../host/preview-selection.ts';
 import { MilvusRpc, type RpcOptions } from '../milvus/milvus-rpc.ts';
 import { openEtcdCatalog } from '../source/catalog/etcd-catalog.ts';
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
+import { listHeld } from '../target/held-collections.ts';
 import { openMilvusTarget } from '../target/milvus-target.ts';
 import type { Target } from '../target/target.ts';
 import { countRows } from './count-rows.ts';
-import { toPreview, type CountedRows, type NamesakeOnTarget } from './selection-preview.ts';
+import { nameOf, toPreview, type CountedRows, type NamesakeOnTarget } from './selection-preview.ts';
 
 const CALLS_AT_ONCE = 16;
 
@@ -28,7 +29,7 @@ async function preview(): Promise<SelectionPreview> {
     const [etcdClusterId, { collections }, held] = await Promise.all([
       catalog.clusterId(),
       catalog.snapshot(),
-      holdings(target, new AbortController().signal),
+      listHeld(target, new AbortController().signal),
     ]);
     const { matches } = compileSelection(selection);
     const selected = collections.filter((collection) => matches(nameOf(collection)));
@@ -36,8 +37,7 @@ async function preview(): Promise<SelectionPreview> {
     const facts = {
       source: { etcdClusterId, rootPath: source.etcd.rootPath },
       collections,
-      targetHas: (id: bigint, tick: bigint | undefined) =>
-        held.identities.has(tick === undefined ? `${id}` : `${id}/${tick}`),
+      targetHas: held.has,
       namesakes,
       rows,
       owner,
@@ -46,25 +46,6 @@ async function preview(): Promise<SelectionPreview> {
   } finally {
     await Promise.all([catalog.close(), target.close()]);
   }
-}
-
-const nameOf = ({ database, name }: CatalogCollection): CollectionName => ({ database, collection: name });
-
-interface Holdings {
-  readonly names: ReadonlySet<string>;
-  readonly identities: ReadonlySet<string>;
-}
-
-async function holdings(target: Target, signal: AbortSignal): Promise<Holdings> {
-  const names = new Set<string>();
-  const identities = new Set<string>();
-  for (const database of await target.listDatabases(signal)) {
-    for (const { name, id, createTick } of await target.collectionIdentities(database, signal)) {
-      names.add(nameKey({ database, collection: name }));
-      identities.add(`${id}`).add(`${id}/${createTick}`);
-    }
-  }
-  return { names, identities };
 }
 
 async function namesakesOf(

@@ -8,9 +8,10 @@ import {
   refusedName,
   type NameMapping,
 } from '../../../shared/model/name-mapping.ts';
-import { findLoop, loopText } from '../../../shared/model/origin-chain.ts';
+import { findLoop, loopText, originText } from '../../../shared/model/origin-chain.ts';
 import { compileSelection, type Selection } from '../../../shared/model/selection.ts';
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
+import { sameClusterText } from '../target/held-collections.ts';
 import { bytesOfRow } from './row-size.ts';
 import { parseCollectionSchema } from '../codec/collection-schema.ts';
 
@@ -42,7 +43,7 @@ export interface PreviewFacts {
   readonly owner: string | undefined;
 }
 
-const nameOf = ({ database, name }: CatalogCollection): CollectionName => ({ database, collection: name });
+export const nameOf = ({ database, name }: CatalogCollection): CollectionName => ({ database, collection: name });
 
 export function toPreview(facts: PreviewFacts, selection: Selection, mapping: NameMapping): SelectionPreview {
   const { matches } = compileSelection(selection);
@@ -90,7 +91,7 @@ function* findConflicts(
   if (common !== undefined) {
     yield {
       kind: 'sameCluster',
-      message: `Source and target are the same cluster, under whatever addresses: both hold the very same ${nameText(nameOf(common))}. Choose another target.`,
+      message: sameClusterText(nameText(nameOf(common))),
       collections: [],
     };
     return;
@@ -130,7 +131,7 @@ function* findConflicts(
 }
 
 const isOfSame = ({ origin }: NamesakeOnTarget, { id }: CatalogCollection, { source }: PreviewFacts): boolean =>
-  origin === `${source.etcdClusterId}/${id}`;
+  origin === originText(source.etcdClusterId, id);
 
 /** Made of the very same collection, and not by the task whose selection it is. */
 const isOfOther = (namesake: NamesakeOnTarget, collection: CatalogCollection, facts: PreviewFacts): boolean =>

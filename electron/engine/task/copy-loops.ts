@@ -9,6 +9,7 @@ import type { SourceIdentity, StoredCollection } from '../../../shared/model/tas
 import type { Clock } from '../runtime/clock.ts';
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
 import { isRetriedAutomatically } from '../errors/policy.ts';
+import { listHeld, NOTHING_HELD, sameClusterText, type HeldCollections } from '../target/held-collections.ts';
 import type { Target } from '../target/target.ts';
 
 /** Copies of many collections begin at once; what a cluster holds changes slowly. */
@@ -25,7 +26,7 @@ export interface CopyLoopsContext {
 
 interface Listing {
   readonly atMs: number;
-  readonly held: Promise<ReadonlySet<string>>;
+  readonly held: Promise<HeldCollections>;
 }
 
 export class CopyLoops {
@@ -48,7 +49,7 @@ export class CopyLoops {
     if (chainOf(stored.properties).length === 0) return;
     const held = await this.#held();
     const { etcdClusterId, rootPath } = this.#source;
-    const loop = findLoop(chained(stored), { etcdClusterId, rootPath, targetHas: (id, tick) => has(held, id, tick) });
+    const loop = findLoop(chained(stored), { etcdClusterId, rootPath, targetHas: held.has });
     if (loop === undefined) return;
     throw new ReplicationError('replicationLoop', 'config', `${loopText(loop)} Nothing is written for it.`, {
       context: { database: stored.database, collection: stored.name, collectionId: stored.id.toString() },
@@ -59,12 +60,12 @@ export class CopyLoops {
   async assertOtherCluster(collections: readonly CatalogCollection[]): Promise<void> {
     if (collections.length === 0) return;
     const held = await this.#held();
-    const common = collections.find(({ id, createTick }) => has(held, id, createTick));
+    const common = collections.find(({ id, createTick }) => held.has(id, createTick));
     if (common === undefined) return;
-    throw sameCluster(`${common.database}.${common.name}`);
+    throw new ReplicationError('replicationLoop', 'config', sameClusterText(`${common.database}.${common.name}`));
   }
 
-  #held(): Promise<ReadonlySet<string>> {
+  #held(): Promise<HeldCollections> {
     const now = this.#context.clock.now();
     const kept = this.#listing;
     if (kept !== undefined && now - kept.atMs < LISTING_KEPT_MS && now >= kept.atMs) return kept.held;
@@ -74,7 +75,7 @@ export class CopyLoops {
     return held;
   }
 
-  async #list(): Promise<ReadonlySet<string>> {
+  async #list(): Promise<HeldCollections> {
     const { target, asked, notice, signal } = this.#context;
     try {
       return await asked((call) => listHeld(target, call));
@@ -82,34 +83,10 @@ export class CopyLoops {
       const isRefused = error instanceof ReplicationError && error.side === 'target' && !isRetriedAutomatically(error);
       if (signal.aborted || !isRefused) throw error;
       notice(`Whether rows would go round in a loop is not looked at: ${error.message}`);
-      return new Set();
+      return NOTHING_HELD;
     }
   }
 }
-
-export const sameCluster = (collection: string): ReplicationError =>
-  new ReplicationError(
-    'replicationLoop',
-    'config',
-    `Source and target are the same cluster, under whatever addresses: both hold the very same ${collection}. Choose another target.`,
-  );
-
-/** Every collection of the target, by identity. */
-export async function listHeld(
-  target: Pick<Target, 'listDatabases' | 'collectionIdentities'>,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const held = new Set<string>();
-  for (const database of await target.listDatabases(signal)) {
-    for (const { id, createTick } of await target.collectionIdentities(database, signal)) {
-      held.add(`${id}`).add(`${id}/${createTick}`);
-    }
-  }
-  return held;
-}
-
-export const has = (held: ReadonlySet<string>, id: bigint, tick: bigint | undefined): boolean =>
-  held.has(tick === undefined ? `${id}` : `${id}/${tick}`);
 
 function chained({ id, createTick, database, name, properties }: StoredCollection): ChainedCollection {
   return { id, createTick, database, collection: name, properties };

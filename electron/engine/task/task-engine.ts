@@ -10,6 +10,7 @@ import type { OperationSettings } from '../../../shared/model/operation-policy.t
 import type { QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import { compileMapping, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import { originText } from '../../../shared/model/origin-chain.ts';
 import { EVERYTHING, type Selection } from '../../../shared/model/selection.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type {
@@ -836,7 +837,7 @@ export class TaskEngine {
   }
 
   #originOf(id: CollectionId): string {
-    return `${this.#etcdClusterId}/${id}`;
+    return originText(this.#etcdClusterId, id);
   }
 
   async #isOwnCopyThere({ id, database, name }: CatalogCollection): Promise<boolean> {
