@@ -2,16 +2,12 @@
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
 import type { MilvusRpc, RpcOptions } from '../milvus/milvus-rpc.ts';
+import { countLoaded, isLoaded, requestFor } from './loaded-rows.ts';
 
 /** Enough to know a cluster by, few enough for the time a person waits. */
 const COLLECTIONS_MAX = 64;
-/** `common.LoadState`. */
-const LOADED = 3;
-/** `common.ConsistencyLevel`: nothing waits for the newest change. */
-const EVENTUALLY = 3;
 
 const titleOf = ({ database, name }: CatalogCollection): string => `${database}.${name}`;
-const addressOf = ({ database, name }: CatalogCollection) => ({ dbName: database, collectionName: name });
 
 /** @returns a sentence. @throws sourceChanged: another cluster's Milvus; and what keeps its rows from being read. */
 export async function findRows(
@@ -25,14 +21,15 @@ export async function findRows(
   // One that differs was dropped, or made again, since the catalog was read.
   const known = looked.filter((one, index) => ids[index] === one.id.toString());
   if (known.length === 0) throw anotherCluster(looked[0], ids[0]);
-  const states = await Promise.all(known.map((one) => loadState(rpc, one, options)));
-  const unloaded = states.filter((state) => state !== LOADED).length;
-  const first = known.find((_, index) => states[index] === LOADED);
+  const areLoaded = await Promise.all(known.map((one) => isLoaded(rpc, one, options)));
+  const unloaded = areLoaded.filter((is) => !is).length;
+  const first = known.find((_, index) => areLoaded[index]);
   const which = known.length === 1 ? 'the collection' : `the ${known.length} collections that were looked at`;
   if (first === undefined) {
     return `Milvus answers for the catalog's collections. None of ${which} is loaded: a copy has to load what it reads.`;
   }
-  const count = await rowCount(rpc, first, options);
+  const rows = await countLoaded(rpc, first, options);
+  const count = rows === undefined ? 'not counted' : `${rows} rows`;
   const rest =
     unloaded === 0
       ? ''
@@ -54,32 +51,9 @@ function anotherCluster(collection: CatalogCollection | undefined, id: string | 
 /** `undefined`: there is none of that name. */
 async function idOf(rpc: MilvusRpc, collection: CatalogCollection, options: RpcOptions): Promise<string | undefined> {
   try {
-    return (await rpc.call('DescribeCollection', addressOf(collection), options)).collectionID;
+    return (await rpc.call('DescribeCollection', requestFor(collection), options)).collectionID;
   } catch (error) {
     if (error instanceof ReplicationError && error.code === 'notFound') return undefined;
     throw error;
   }
-}
-
-async function loadState(rpc: MilvusRpc, collection: CatalogCollection, options: RpcOptions): Promise<number> {
-  const { state } = await rpc.call('GetLoadState', { ...addressOf(collection), partitionNames: [] }, options);
-  return state;
-}
-
-async function rowCount(rpc: MilvusRpc, collection: CatalogCollection, options: RpcOptions): Promise<string> {
-  const { fieldsData } = await rpc.call(
-    'Query',
-    {
-      ...addressOf(collection),
-      expr: '',
-      outputFields: ['count(*)'],
-      partitionNames: [],
-      guaranteeTimestamp: '1',
-      consistencyLevel: EVENTUALLY,
-      queryParams: [],
-    },
-    options,
-  );
-  const count = fieldsData[0]?.scalars?.longData?.data?.[0];
-  return count === undefined ? 'not counted' : `${count} rows`;
 }
