@@ -1,5 +1,6 @@
 /** Collections of the bench, made and looked at by Milvus' public client. */
 import { ConsistencyLevelEnum, DataType, LoadState } from '@zilliz/milvus2-sdk-node';
+import { atOnce } from '../../../shared/at-once.ts';
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { checked, openMilvus, type DrillSide, type MilvusConnection } from '../drill/content/milvus-client.ts';
@@ -94,13 +95,7 @@ export class BenchCluster implements AsyncDisposable {
     action: string,
     run: (name: string) => Promise<{ readonly error_code: unknown }>,
   ): Promise<void> {
-    const left = [...names];
-    const next = async (): Promise<void> => {
-      for (let name = left.shift(); name !== undefined; name = left.shift()) {
-        await checked(this.#connection.side, action, run(name));
-      }
-    };
-    await Promise.all(Array.from({ length: DEFINITIONS_AT_ONCE }, next));
+    await atOnce(DEFINITIONS_AT_ONCE, names, (name) => checked(this.#connection.side, action, run(name)));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Job: what a selection and a mapping would do now. Reads only; leaves no trace. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { atOnce } from '../../../shared/at-once.ts';
 import { nameKey } from '../../../shared/model/collection-name.ts';
 import { compileMapping } from '../../../shared/model/name-mapping.ts';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
@@ -56,7 +57,7 @@ async function namesakesOf(
   const { address } = compileMapping(input.mapping);
   const found = new Map<string, NamesakeOnTarget>();
   const taken = selected.map((collection) => address(nameOf(collection))).filter((name) => names.has(nameKey(name)));
-  await someAtOnce(taken, async (name) => {
+  await atOnce(CALLS_AT_ONCE, taken, async (name) => {
     const described = await target.describeCollection(name, new AbortController().signal);
     if (described !== undefined) found.set(nameKey(name), { origin: described.origin, owner: described.owner });
   });
@@ -71,7 +72,7 @@ async function countAll(selected: readonly CatalogCollection[]): Promise<Readonl
   const rpc = new MilvusRpc(source.milvus);
   const options: RpcOptions = { deadlineMs: callTimeoutMs, signal: AbortSignal.timeout(countTimeoutMs) };
   try {
-    await someAtOnce(selected, async (collection) => {
+    await atOnce(CALLS_AT_ONCE, selected, async (collection) => {
       const rows = await countRows(rpc, collection, options).catch(() => undefined);
       if (rows !== undefined) counted.set(nameKey(nameOf(collection)), rows);
     });
@@ -79,14 +80,6 @@ async function countAll(selected: readonly CatalogCollection[]): Promise<Readonl
     rpc.close();
   }
   return counted;
-}
-
-async function someAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, worker));
 }
 
 try {

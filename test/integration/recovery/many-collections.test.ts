@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CollectionBlueprint } from '../../../electron/core/drill/load/blueprints.ts';
 import { LoadedCollection } from '../../../electron/core/drill/load/loaded-collection.ts';
+import { atOnce } from '../../../shared/at-once.ts';
 import { announceSeed, attachFigures } from '../../support/lab-figures.ts';
 import { LabLife } from '../../support/lab-life.ts';
 import { IS_FULL, labRandom } from '../../support/lab-seed.ts';
@@ -58,7 +59,7 @@ describe('one task', { timeout: CASE_TIMEOUT_MS }, () => {
     };
     for (const [stage, count] of STAGES.entries()) {
       const names = Array.from({ length: count }, (_, n) => `many_${stage}_${n}`);
-      await atOnce(names, async (name) => {
+      await atOnce(AT_ONCE, names, async (name) => {
         const blueprint = { ...SMALL, collection: name };
         const collection = await LoadedCollection.create(life.session, blueprint, random.fork(name));
         await collection.createIndexes();
@@ -72,7 +73,7 @@ describe('one task', { timeout: CASE_TIMEOUT_MS }, () => {
       attachFigures(context, { collections: collections.length, levelMsByStage: levelMs, cpuSecondsSoFar: cpuSeconds });
     }
     life.task.start();
-    await atOnce(collections, writeInto);
+    await atOnce(AT_ONCE, collections, writeInto);
     attachFigures(context, { ...life.coreFigures });
     const report = await life.untilEqual(LEVEL_TIMEOUT_MS);
     attachFigures(context, {
@@ -89,11 +90,3 @@ describe('one task', { timeout: CASE_TIMEOUT_MS }, () => {
     expect(levelMs.at(-1), String(levelMs)).toBeLessThanOrEqual(second * GROWTH_MAX + NOISE_MS);
   });
 });
-
-async function atOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-}

@@ -6,6 +6,7 @@ import { whenLoaded } from '../content/load-state.ts';
 import type { DrillSide, MilvusConnection } from '../content/milvus-client.ts';
 import { collectionKey } from '../load/ledger-replay.ts';
 import { ALL_PARTITIONS } from '../load/ledger.ts';
+import { atOnce } from '../../../../shared/at-once.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import {
   describeCollection,
@@ -127,21 +128,4 @@ async function ensureLoaded(
   return async () => {
     if (undo !== undefined) await connection.call(undo.release, undo.request);
   };
-}
-
-/** Runs the work for every item, at most `limit` at a time. The first failure is thrown, after what runs has ended. */
-async function atOnce<T>(limit: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined && failures.length === 0; item = queue.shift()) {
-      try {
-        await work(item);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: limit }, worker));
-  if (failures.length > 0) throw failures[0];
 }
