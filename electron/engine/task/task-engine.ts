@@ -64,6 +64,7 @@ import { ScopeKeeper } from './scope-keeper.ts';
 import type { ShardLane } from './shard-lane.ts';
 import { StatusBoard } from './status-board.ts';
 import { withOverrides } from './target-overrides.ts';
+import { TargetCalls } from './target-calls.ts';
 import { TargetDatabases } from './target-databases.ts';
 import { doubtError, TargetGuard } from './target-guard.ts';
 import { TargetPulse } from './target-pulse.ts';
@@ -132,9 +133,7 @@ export class TaskEngine {
   readonly #doubtfulAgain = new Map<CollectionId, number>();
   /** Ends every wait and every loop: the caller's stop, or a failure that the task cannot survive. */
   readonly #end = new AbortController();
-  /** Ends calls on the target, after they have had their time: a write that was cut off may still happen. */
-  readonly #endCalls = new AbortController();
-  readonly #calls = new Set<Promise<unknown>>();
+  readonly #calls: TargetCalls;
   readonly #running = new Set<Promise<unknown>>();
   readonly #registrar: BirthRegistrar;
   readonly #births: CollectionBirths;
@@ -187,14 +186,20 @@ export class TaskEngine {
     this.#parts = parts;
     this.#budget = new ReadBudget(options.budgetBytes);
     this.#board = new StatusBoard(parts.clock);
+    this.#calls = new TargetCalls({
+      board: this.#board,
+      signal,
+      whenMayWrite: (waits) => this.#whenMayWrite(waits),
+      answered: () => this.#pulse.answered(),
+    });
     this.#scope = new ScopeKeeper(
       {
         ...shared,
         observer: this.#board.observer('catalog'),
         isOwnCopyThere: (collection) => this.#isOwnCopyThere(collection),
-        asked: (call) => this.#asked(call),
+        asked: (call) => this.#calls.asked(call),
         whenStarted: () => this.#started.promise,
-        whenMayWrite: () => this.#guardian?.whenMayWrite(signal) ?? Promise.resolve(),
+        whenMayWrite: () => this.#whenMayWrite(signal),
         flush: () => this.#tracker?.flush(),
         left: (replica) => this.#leave(replica),
         come: (collections, shards) => this.#come(collections, shards),
@@ -206,7 +211,7 @@ export class TaskEngine {
     this.#intents = new IntentMarks(parts.store);
     this.#quarantine = new Quarantine({ ...parts, signal });
     this.#openDefinitions = new OpenDefinitions(parts.clock);
-    this.#databases = new TargetDatabases({ ...parts, onTarget: (name, call) => this.#onTarget(name, call) });
+    this.#databases = new TargetDatabases({ ...parts, onTarget: (name, call) => this.#calls.onTarget(name, call) });
     this.#readers = new LogReaders({
       ...shared,
       budget: this.#budget,
@@ -228,7 +233,7 @@ export class TaskEngine {
     });
     this.#pulse = new TargetPulse({
       ...parts,
-      ask: () => this.#tracked(parts.target.listDatabases(this.#endCalls.signal)),
+      ask: () => this.#calls.tracked(parts.target.listDatabases(this.#calls.signal)),
       observer: this.#board.observer('target'),
     });
     this.#rights = new RightsCopy({
@@ -238,7 +243,7 @@ export class TaskEngine {
       journal: this.#journal,
       mapping: this.#mapping,
       protectedUsers: new Set([ROOT, options.signInUser ?? ROOT]),
-      onTarget: (name, call) => this.#attempt(name, call),
+      onTarget: (name, call) => this.#calls.attempt(name, call),
       notice: (text) => this.#board.notice(text),
       guard: (work) => this.#guard(work),
     });
@@ -343,8 +348,8 @@ export class TaskEngine {
     const timeoutMs = this.#options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS;
     const within = (work: Iterable<Promise<unknown>>): Promise<unknown> =>
       orAborted(Promise.allSettled(work), AbortSignal.timeout(timeoutMs)).catch(() => undefined);
-    await within(this.#calls);
-    this.#endCalls.abort(this.#end.signal.reason);
+    await within(this.#calls.underWay);
+    this.#calls.end(this.#end.signal.reason);
     await within(this.#running);
     // Lanes go on once more, to their own end.
     await new Promise((resolve) => setImmediate(resolve));
@@ -355,20 +360,13 @@ export class TaskEngine {
       this.#tracker?.flush();
       this.#intents.settle([...this.#registry.all()].flatMap((replica) => [...replica.lanes()]));
       // One that is still under way may land yet.
-      if (this.#calls.size === 0) this.#lease?.end();
+      if (this.#calls.underWay.size === 0) this.#lease?.end();
     } catch (error) {
       // Whatever ended the task is what the operator must hear of; the old checkpoints are as good.
       this.#parts.logger.error({ err: error }, 'The last checkpoints could not be stored.');
     } finally {
       this.#tracker?.close();
     }
-  }
-
-  #tracked<T>(call: Promise<T>): Promise<T> {
-    const settled = call.catch(() => undefined);
-    this.#calls.add(settled);
-    void settled.finally(() => this.#calls.delete(settled));
-    return call;
   }
 
   /**
@@ -428,7 +426,7 @@ export class TaskEngine {
         ...this.#parts,
         target: this.#target,
         signal,
-        asked: (call) => this.#asked(call),
+        asked: (call) => this.#calls.asked(call),
         notice: (text) => this.#board.notice(text),
       },
       found.source,
@@ -442,7 +440,7 @@ export class TaskEngine {
     this.#journal.takeUp();
     this.#journal.leave((id) => stored.collections.some((one) => one.id.toString() === id));
     this.#tracker = new CheckpointTracker(store, stored.epoch, (error) => this.#end.abort(error));
-    const ask = () => this.#onTarget('listDatabases', (signal) => target.listDatabases(signal));
+    const ask = () => this.#calls.onTarget('listDatabases', (signal) => target.listDatabases(signal));
     this.#lease = new WriteLease({ ...this.#parts, ask }, stored.writesUntilMs);
     await this.#takeUp(stored);
     catalog.watch(() => {
@@ -753,7 +751,7 @@ export class TaskEngine {
 
   #operationContext() {
     const { target, clock } = this.#parts;
-    const onTarget = <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => this.#attempt(name, call);
+    const onTarget = <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => this.#calls.attempt(name, call);
     const notice = (text: string) => this.#board.notice(text);
     const executor = new OperationExecutor({
       target,
@@ -804,8 +802,8 @@ export class TaskEngine {
       openDefinitions: this.#openDefinitions,
       joinDue: (replica) => this.#joins.due(replica),
       signal: this.#end.signal,
-      callSignal: this.#endCalls.signal,
-      tracked: (call) => this.#tracked(call),
+      callSignal: this.#calls.signal,
+      tracked: (call) => this.#calls.tracked(call),
       originOf: (id) => this.#originOf(id),
       owner: this.#owner,
       loops,
@@ -819,8 +817,8 @@ export class TaskEngine {
       release: (entry) => this.#readers.release(entry),
       laneChanged: (lane) => this.#readers.laneChanged(lane),
       laneConfirmed: (lane) => this.#tracker?.confirmShard(lane.vchannel, lane.confirmed),
-      called: (name) => this.#called(name),
-      whenMayWrite: (waits) => this.#guardian?.whenMayWrite(waits) ?? Promise.resolve(),
+      called: (name) => this.#calls.called(name),
+      whenMayWrite: (waits) => this.#whenMayWrite(waits),
       rowsConfirmed: (tick) => this.#board.rowsConfirmed(tick),
       dropped: (replica) => this.#forget(replica),
       partitionsWanted: () => this.#catalog.changed(),
@@ -830,12 +828,6 @@ export class TaskEngine {
     };
   }
 
-  /** A question whose refusal is no trouble of the task's. */
-  #asked<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const ask = () => this.#tracked(call(this.#endCalls.signal));
-    return retrying(ask, this.#end.signal, this.#board.observer('target'));
-  }
-
   #originOf(id: CollectionId): string {
     return originText(this.#etcdClusterId, id);
   }
@@ -843,7 +835,7 @@ export class TaskEngine {
   async #isOwnCopyThere({ id, database, name }: CatalogCollection): Promise<boolean> {
     const address = { database, collection: name };
     const describe = (signal: AbortSignal) => this.#parts.target.describeCollection(address, signal);
-    const found = await this.#onTarget('describeCollection', describe);
+    const found = await this.#calls.onTarget('describeCollection', describe);
     return found?.origin === this.#originOf(id) && (found.owner === undefined || found.owner === this.#owner);
   }
 
@@ -912,31 +904,8 @@ export class TaskEngine {
     if (attempts <= DOUBTFUL_AGAIN_MAX) this.#guard(this.retry(replica.id));
   }
 
-  #called(name: string): void {
-    this.#board.called(name);
-    this.#pulse.answered();
-  }
-
-  /** A call that no collection can show the trouble of. */
-  async #onTarget<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    try {
-      return await this.#attempt(name, call);
-    } catch (error) {
-      if (!this.#end.signal.aborted) this.#board.failed(toReplicationError(error));
-      throw error;
-    }
-  }
-
-  /** Repeated after the policy; what comes of a failure is the caller's to say. */
-  async #attempt<T>(name: string, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this.#end;
-    const once = async () => {
-      await this.#guardian?.whenMayWrite(signal);
-      return this.#tracked(call(this.#endCalls.signal));
-    };
-    const result = await retrying(once, signal, this.#board.observer(name));
-    this.#called(name);
-    return result;
+  #whenMayWrite(signal: AbortSignal): Promise<void> {
+    return this.#guardian?.whenMayWrite(signal) ?? Promise.resolve();
   }
 
   #track(work: Promise<unknown>, failed: (error: ReplicationError) => void): void {
