@@ -60,7 +60,7 @@ export const hopProgressSchema = hopSchema.extend({ state: z.enum(['running', ..
 export const errorDataSchema = modelErrorDataSchema.extend({ hint: z.string() });
 
 /** How far back the log of a source goes. */
-export const oldestKeptSchema = z.strictObject({
+const oldestKeptSchema = z.strictObject({
   /** Unix ms of the oldest change that every channel still keeps; absent where a channel does not tell. */
   oldestMs: z.number().optional(),
   perChannel: z.array(
@@ -72,7 +72,7 @@ export const oldestKeptSchema = z.strictObject({
   ),
 });
 
-export const labViewSchema = z.strictObject({
+const labViewSchema = z.strictObject({
   /** `absent`: there is none; `stopped`: its data is kept. */
   state: z.enum(['absent', 'stopped', 'starting', 'running', 'stopping', 'failed']),
   /** Of a start or stop under way. */
@@ -82,7 +82,7 @@ export const labViewSchema = z.strictObject({
   error: errorDataSchema.optional(),
 });
 
-export const drillViewSchema = z.strictObject({
+const drillViewSchema = z.strictObject({
   state: z.enum(['idle', 'running', 'done']),
   /** Of the drill that runs or ran last. */
   wal: walKindSchema.optional(),
@@ -98,7 +98,7 @@ export const drillViewSchema = z.strictObject({
   report: z.record(z.string(), z.unknown()).optional(),
 });
 
-export const systemInfoSchema = z.strictObject({
+const systemInfoSchema = z.strictObject({
   version: z.string(),
   node: z.string(),
   platform: z.string(),

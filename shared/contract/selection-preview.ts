@@ -5,7 +5,7 @@ const nameSchema = z.strictObject({ database: z.string(), collection: z.string()
 /** Decimal: a cluster may hold more than a double counts exactly. */
 const countSchema = z.string().regex(/^\d{1,20}$/);
 
-export const previewConflictSchema = z.strictObject({
+const previewConflictSchema = z.strictObject({
   /**
    * `clash`: two of the source would become one. `exists`: the target has another one of that name. `name`:
    * Milvus does not take the name. `loop`: rows would come back to where they are from. `sameCluster`: source and target are one.
@@ -17,7 +17,7 @@ export const previewConflictSchema = z.strictObject({
   collections: z.array(nameSchema),
 });
 
-export const previewWarningSchema = z.strictObject({
+const previewWarningSchema = z.strictObject({
   /**
    * `leftOut`: of the source, not selected. `nothing`: nothing is selected now. `otherCopy`: the target holds a copy of it that another
    * task has made, here or in another data folder: it is held until it is left out of one of the two or, where the other one is gone,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 /** PEM texts, never paths: the core reads files, the engine does not. */
-export const tlsSchema = z.strictObject({
+const tlsSchema = z.strictObject({
   ca: z.string().optional(),
   cert: z.string().optional(),
   key: z.string().optional(),

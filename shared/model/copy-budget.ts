@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Immutable } from '../immutable.ts';
 
 /** More pages at once than this gain nothing: the source's proxy answers them one after the other. */
-export const COLLECTIONS_AT_ONCE_MAX = 8;
+const COLLECTIONS_AT_ONCE_MAX = 8;
 
 export const copyBudgetSchema = z.strictObject({
   rowsPerSecond: z.int().positive('At least one row per second.').optional(),

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Immutable } from '../immutable.ts';
 
 /** Values that JSON can carry and that a log may show: names, ids, counts, sizes, positions. */
-export const errorContextSchema = z
+const errorContextSchema = z
   .object({
     /** The dotted path of the input that is wrong, such as `wal.servers[0]`; '': the input as a whole. */
     field: z.string().exactOptional(),

@@ -22,7 +22,7 @@ const affixSchema = z
   .max(100, 'At most 100 characters.')
   .regex(/^[A-Za-z0-9_]*$/, 'Milvus takes names of letters, digits and "_".');
 
-export const mappingRuleSchema = z
+const mappingRuleSchema = z
   .strictObject({
     /** Without a collection: every collection of the database that has no rule of its own. */
     from: z.strictObject({ database: sourceNameSchema, collection: sourceNameSchema.optional() }),

@@ -65,17 +65,16 @@ export function defaultActionOf(operation: PolicyOperation): OperationAction {
 }
 
 /** Only those that differ from the default need to be named. */
-export const operationPoliciesSchema = z.partialRecord(
+const operationPoliciesSchema = z.partialRecord(
   z.enum(POLICY_OPERATIONS as [PolicyOperation, ...PolicyOperation[]]),
   operationActionSchema,
 );
-export type OperationPolicies = Immutable<z.output<typeof operationPoliciesSchema>>;
 
 /** `schema.ConsistencyLevel`, by Milvus' own names. */
 export const CONSISTENCY_LEVELS = ['Strong', 'Session', 'Bounded', 'Eventually'] as const;
 
 /** In place of what the source has; what is absent is as there. */
-export const targetOverridesSchema = z.strictObject({
+const targetOverridesSchema = z.strictObject({
   /** Of every load: in-memory copies of a collection. */
   replicaNumber: z.int().min(1, 'At least one replica.').max(1_024).optional(),
   /** Of every load: resource groups of the target, which must exist there. */

@@ -8,7 +8,7 @@ import type { ErrorContext, ErrorData } from './error-data.ts';
 
 export type { ErrorContext, ErrorData } from './error-data.ts';
 
-export const ERROR_SIDES = ['source', 'wal', 'target', 'store', 'config', 'lab', 'internal'] as const;
+const ERROR_SIDES = ['source', 'wal', 'target', 'store', 'config', 'lab', 'internal'] as const;
 export type ErrorSide = (typeof ERROR_SIDES)[number];
 
 /** Closed: a new code needs a row in the policy table, or it does not compile. */

@@ -12,7 +12,7 @@ const partSchema = z
   .max(PATTERN_CHARS_MAX);
 
 /** `*` stands for any run of characters, an empty one too. There is nothing else to be escaped: no name of Milvus holds a `*`. */
-export const namePatternSchema = z.strictObject({ database: partSchema, collection: partSchema });
+const namePatternSchema = z.strictObject({ database: partSchema, collection: partSchema });
 
 const everything = () => [{ database: '*', collection: '*' }];
 
@@ -42,7 +42,7 @@ export const isEverything = ({ include, exclude, later }: Selection): boolean =>
 
 const isAll = (pattern: string): boolean => /^\*+$/.test(pattern);
 
-export type NameTest = (name: CollectionName) => boolean;
+type NameTest = (name: CollectionName) => boolean;
 
 export interface CompiledSelection {
   readonly later: boolean;

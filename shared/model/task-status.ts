@@ -18,7 +18,7 @@ export const taskStateSchema = z.enum([
   'failed',
 ]);
 
-export const troubleSchema = z.object({
+const troubleSchema = z.object({
   error: errorDataSchema,
   /** What the operator should do. */
   hint: z.string(),
@@ -29,7 +29,7 @@ export const troubleSchema = z.object({
 });
 
 /** One shard (vchannel) of a collection. */
-export const shardStatusSchema = z.object({
+const shardStatusSchema = z.object({
   vchannel: z.string(),
   /** As in `collectionStatusSchema`, of this shard. */
   confirmedMs: z.number(),
@@ -38,7 +38,7 @@ export const shardStatusSchema = z.object({
   waitsFor: z.enum(['target', 'shards']).optional(),
 });
 
-export const copyStatusSchema = z.object({
+const copyStatusSchema = z.object({
   /** Distinct keys copied so far. */
   rowsCopied: z.number(),
   /** As the source counts them, doubles included; absent until it has been asked. */
@@ -47,7 +47,7 @@ export const copyStatusSchema = z.object({
   sourceDoubles: z.number(),
 });
 
-export const collectionStatusSchema = z.object({
+const collectionStatusSchema = z.object({
   /** The source's collection id, decimal. */
   id: z.string(),
   database: z.string(),
@@ -79,7 +79,7 @@ export const collectionStatusSchema = z.object({
  * others: from the source's timestamp of a write to the target's acknowledgement, of the writes of the last minutes,
  * without copied and replayed rows.
  */
-export const lagSummarySchema = z.object({
+const lagSummarySchema = z.object({
   now: z.number().optional(),
   p50: z.number(),
   p99: z.number(),
@@ -91,7 +91,7 @@ export const lagSummarySchema = z.object({
  * What the source does. `changing`: changes come. `idle`: its clock comes, changes do not. `silent`: a channel in use that
  * is being read gives no sign. That nothing is left to do (`isInSync`) is another question.
  */
-export const sourceStatusSchema = z.object({
+const sourceStatusSchema = z.object({
   activity: z.enum(['unknown', 'changing', 'idle', 'silent']),
   /** Unix ms of the last change (`idle`) or of the last sign (`silent`). */
   sinceMs: z.number().optional(),
@@ -102,7 +102,7 @@ export const sourceStatusSchema = z.object({
 });
 
 /** Throughput of each stage, over the last seconds. */
-export const stageRatesSchema = z.object({
+const stageRatesSchema = z.object({
   messagesReadPerSecond: z.number(),
   bytesReadPerSecond: z.number(),
   /** Rows of the log, written and deleted. */
@@ -111,7 +111,7 @@ export const stageRatesSchema = z.object({
 });
 
 /** What holds the task up, or that nothing does. */
-export const bottleneckSchema = z.object({
+const bottleneckSchema = z.object({
   stage: z.enum(['none', 'copy', 'source', 'log', 'memory', 'target', 'barrier', 'blocked']),
   /** A sentence. */
   reason: z.string(),
@@ -121,7 +121,7 @@ export const bottleneckSchema = z.object({
   collection: z.string().optional(),
 });
 
-export const stagesStatusSchema = z.object({
+const stagesStatusSchema = z.object({
   /** Absent until they have been measured. */
   rates: stageRatesSchema.optional(),
   /** Rows that have been read and are not confirmed. */
@@ -130,7 +130,7 @@ export const stagesStatusSchema = z.object({
 });
 
 /** How long the log still keeps what a channel's changes are to be resumed from. */
-export const channelHeadroomSchema = z.object({
+const channelHeadroomSchema = z.object({
   channel: z.string(),
   /** At this rate; `null`: no end in sight. */
   leftMs: z.number().nullable(),
@@ -156,7 +156,7 @@ export const gapStatusSchema = z.object({
 });
 
 /** Collections of the source that do not belong to the task's selection: as long as there are any, that is a warning. */
-export const leftOutSchema = z.object({
+const leftOutSchema = z.object({
   count: z.number(),
   /** `database.collection` in the form of `collection-name.ts`; the first ones of many. */
   names: z.array(z.string()),

@@ -26,7 +26,7 @@ const ARRAY_TRAIT = 2;
  * How values stand in the member of the `oneof`. `packed`: in an array, numbers of one length-delimited value; `listed`: in
  * an array, each with a head of its own; `bytes`: without an array, side by side.
  */
-export type Form = 'packed' | 'listed' | 'bytes';
+type Form = 'packed' | 'listed' | 'bytes';
 
 /** `schema.ScalarField`: bool, int, long, float, double; string, bytes, array, JSON. */
 const SCALAR_FORMS: Readonly<Partial<Record<number, Form>>> = {

@@ -5,7 +5,7 @@
  */
 import type { CollectionSchema, SchemaField } from './collection-schema.ts';
 
-export const ARRAY_TYPE = 22;
+const ARRAY_TYPE = 22;
 
 /** Scalars that stand alone, and as the elements of an array where they are no JSON. */
 const SCALAR_TYPES: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 10, 11, 21]);

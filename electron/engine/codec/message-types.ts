@@ -17,7 +17,7 @@ export const MSG_REPLICATE = 1212;
  * collection in field 3 (several for a flush), `rights` neither. `catalogue`: later servers write it, and the catalogue tells
  * the same of every server; so it is read there and passed over here.
  */
-export type OperationShape = 'database' | 'collection' | 'rights' | 'catalogue';
+type OperationShape = 'database' | 'collection' | 'rights' | 'catalogue';
 
 export interface OperationType {
   readonly operation: OperationName;

@@ -85,7 +85,7 @@ export interface DropPartitionRecord extends CollectionRecordBase {
 }
 
 /** Told by the catalogue of every server, and by the log of later ones too. */
-export type CatalogueOperation =
+type CatalogueOperation =
   | 'createAlias'
   | 'dropAlias'
   | 'alterAlias'

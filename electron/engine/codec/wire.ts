@@ -8,9 +8,9 @@
 import type { DecodeFailure } from './records.ts';
 
 export const WIRE_VARINT = 0;
-export const WIRE_FIXED64 = 1;
+const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
-export const WIRE_FIXED32 = 5;
+const WIRE_FIXED32 = 5;
 
 /** A 64-bit varint has at most ten bytes, the last of which holds one bit. */
 const VARINT_BYTES_MAX = 10;

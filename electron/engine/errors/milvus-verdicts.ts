@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../../shared/model/replication-error.ts';
 import type { Outcome } from './policy.ts';
 
 /** What an object is that the server says is not there, or is there already. */
-export type MilvusObject = 'database' | 'collection' | 'partition' | 'index' | 'alias' | 'field';
+type MilvusObject = 'database' | 'collection' | 'partition' | 'index' | 'alias' | 'field';
 
 export interface Verdict {
   readonly code: ErrorCode;

@@ -9,11 +9,10 @@ import { ReplicationError, type ErrorData } from '../../../shared/model/replicat
 const JOB_HEAP_MIB = 256;
 
 /** The file in `engine/jobs` without its extension. */
-export type JobName =
-  'test-connection' | 'oldest-kept' | 'preview-selection' | 'bench-rows' | 'bench-pages' | 'bench-ticks';
+type JobName = 'test-connection' | 'oldest-kept' | 'preview-selection' | 'bench-rows' | 'bench-pages' | 'bench-ticks';
 
 /** A job's last message: its result, or why there is none. */
-export type JobAnswer = { readonly result: unknown } | { readonly error: ErrorData };
+type JobAnswer = { readonly result: unknown } | { readonly error: ErrorData };
 /** Before it, as often as something is worth telling. */
 export type JobMessage = JobAnswer | { readonly progress: unknown };
 

@@ -18,7 +18,7 @@ import type {
   TargetInfo,
 } from './target.ts';
 
-export class MappedTarget implements Target {
+class MappedTarget implements Target {
   readonly #target: Target;
   readonly #mapping: CompiledMapping;
 

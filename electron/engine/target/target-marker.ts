@@ -25,7 +25,7 @@ export interface MarkerHolder extends TaskRun {
 }
 
 /** Numbered through all runs that ever held the marker. */
-export interface MarkerBeat {
+interface MarkerBeat {
   readonly runId: string;
   readonly number: bigint;
 }

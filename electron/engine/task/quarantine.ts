@@ -36,7 +36,7 @@ export interface ShardEntry {
   readonly entry: LogEntry;
 }
 
-export interface RefusedMessage extends ShardEntry {
+interface RefusedMessage extends ShardEntry {
   readonly id: CollectionId;
   readonly address: CollectionAddress;
   readonly channel: PChannel;

@@ -11,7 +11,7 @@ import type { Clock } from '../runtime/clock.ts';
 /** Ticks come every 0.2 s on a channel in use; a source that restarts is away for some seconds. */
 export const SILENT_AFTER_MS = 10_000;
 /** After so long without a change a source is called idle. */
-export const IDLE_AFTER_MS = 20_000;
+const IDLE_AFTER_MS = 20_000;
 /** Below this a difference of clocks is not worth a word: Milvus' own timestamps move in steps of 50 ms. */
 export const CLOCK_AHEAD_MS_MIN = 1_000;
 /** How far the clock is ahead is the most that was seen in this span and the one before, so that it may also fall. */

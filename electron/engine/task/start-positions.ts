@@ -13,7 +13,7 @@ import { readMsgPosition, type MsgPosition } from '../source/catalog/etcd-messag
 import type { Wal } from '../source/wal/wal.ts';
 
 /** By vchannel, or by pchannel for all of its shards. */
-export type GivenPositions = Readonly<Record<string, string>>;
+type GivenPositions = Readonly<Record<string, string>>;
 
 /** More names than these make no sentence. */
 const NAMES_MAX = 5;

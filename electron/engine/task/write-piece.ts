@@ -6,7 +6,7 @@ import type { InsertRecord, PrimaryKeys } from '../codec/records.ts';
 import type { LogEntry } from './log-entry.ts';
 import type { WriteStep } from './write-plan.ts';
 
-export interface PieceTraits {
+interface PieceTraits {
   /** Where rows go, or keys are deleted; empty: Milvus sees to it, or all partitions. */
   readonly partition: string;
   /** An earlier run may have written some of it: by key, then. */
@@ -15,7 +15,7 @@ export interface PieceTraits {
 }
 
 /** The columns of one message, taken apart for joining. */
-export interface JoinableColumns {
+interface JoinableColumns {
   readonly layouts: readonly ColumnLayout[];
   /** Columns with the same text can be joined. */
   readonly signature: string;
@@ -30,12 +30,12 @@ interface PieceBase extends PieceTraits {
   readonly byteCount: number;
 }
 
-export interface RowsPiece extends PieceBase {
+interface RowsPiece extends PieceBase {
   readonly call: 'insert' | 'upsert';
   readonly record: InsertRecord;
 }
 
-export interface KeysPiece extends PieceBase {
+interface KeysPiece extends PieceBase {
   readonly call: 'delete';
   readonly keys: PrimaryKeys;
 }

@@ -20,14 +20,14 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 const KEEPALIVE_INTERVAL_MS = 10_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 
-export interface RangePage {
+interface RangePage {
   readonly entries: readonly KeyedValue[];
   readonly clusterId: string;
   readonly revision: string;
   readonly hasMore: boolean;
 }
 
-export interface RangeOptions {
+interface RangeOptions {
   /** etcd's revision to read at; the newest when left out. */
   readonly revision?: string;
   readonly keysOnly?: boolean;

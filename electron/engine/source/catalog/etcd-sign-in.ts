@@ -11,7 +11,7 @@ import type { Etcd3 } from 'etcd3';
 /** As etcd 3.5 says that a token counts no longer (api/v3rpc/rpctypes/error.go). */
 const TOKEN_ENDED = /invalid auth token|revision of auth store is old/;
 
-export interface EtcdUser {
+interface EtcdUser {
   readonly username: string;
   readonly password: string;
 }

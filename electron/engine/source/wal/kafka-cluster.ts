@@ -14,7 +14,7 @@ import type { KafkaAddress, KafkaConnectionOptions } from './kafka-connection.ts
 import { metadataRequest } from './kafka-protocol.ts';
 import type { KafkaMetadata, KafkaNode, KafkaRequest } from './kafka-protocol.ts';
 
-export interface LedTopic {
+interface LedTopic {
   readonly id: string;
   readonly leader: KafkaNode;
 }
