@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { MemoryTask, until } from '../support/memory-engine.ts';
+import { MemoryTask, settle, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { everyKindOfChange } from './scenarios.ts';
@@ -52,5 +52,28 @@ describe('the whole engine', () => {
     await second.level();
     expect(task.content()).toEqual(source.content());
     await until(() => second.status().budgetUsedBytes === 0, 'the memory to be free');
+  });
+
+  test('is level only when what the catalogue alone shows is there too, however slowly the target answers', async () => {
+    const source = new MemorySource(1);
+    const orders = source.createCollection('orders', { channels: [0] });
+    source.tickAll();
+    const target = new MemoryTarget();
+    await using task = new MemoryTask(source, target);
+    const first = task.start();
+    await first.level();
+    await first.stop();
+    source.createPartition(orders, 'made_meanwhile');
+    source.tickAll();
+    const answered = Promise.withResolvers<void>();
+    target.script('describeCollection', { kind: 'hold', until: answered.promise });
+    const second = task.start();
+    let isLevel = false as boolean;
+    const level = second.level().then(() => (isLevel = true));
+    await settle(200);
+    expect(isLevel).toBe(false);
+    answered.resolve();
+    await level;
+    expect(task.content()).toEqual(source.content());
   });
 });

@@ -80,10 +80,14 @@ async function copyPartition(context: CopyContext, id: CollectionId, begun: Copy
     context.copied(page.rowCount, page.doubledRows);
   };
   let after = progress.confirmedKey;
+  let isGone = false;
   const pages = new PagesAhead((key) => context.readPage(partition, key), after);
   for (;;) {
     const page = await pages.next();
-    if (page === 'gone') return;
+    if (page === 'gone') {
+      isGone = true;
+      break;
+    }
     if (page !== undefined || isFilled) await context.ensurePartition(partition);
     if (page === undefined) break;
     if (underWay.length >= WRITES_AT_ONCE) await confirmOldest();
@@ -103,6 +107,7 @@ async function copyPartition(context: CopyContext, id: CollectionId, begun: Copy
     after = lastKey;
   }
   while (underWay.length > 0) await confirmOldest();
+  if (isGone) return;
   const deleted = (await deleteOthers?.(partition, { after, upTo: undefined }, undefined)) ?? 0;
   const deletedRowCount = progress.deletedRowCount + BigInt(deleted);
   store.saveCopyProgress(id, { ...progress, deletedRowCount, isDone: true });

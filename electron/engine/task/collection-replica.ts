@@ -247,9 +247,12 @@ export class CollectionReplica implements LaneOwner {
     return this.#copy === 'due' || this.#copy === 'copying';
   }
 
-  /** Resolves when it follows the log, for good or till its end; or has failed. */
+  /** Resolves when it follows the log, for good or till its end, its copy being ready for that; or has failed. */
   async whenJoined(signal: AbortSignal): Promise<void> {
-    const isSettled = () => this.#copy === 'none' || this.#copy === 'joined' || this.isDropped || this.hasFailed;
+    const hasJoined = () => this.#copy === 'none' || this.#copy === 'joined';
+    // One that was never begun waits for its first record.
+    const isMadeReady = () => this.#targetCopy.isReady || this.#targetCopy.phase === 'pending' || this.isEnding;
+    const isSettled = () => (hasJoined() && isMadeReady()) || this.isDropped || this.hasFailed;
     await this.#conditions.until(isSettled, signal);
   }
 
