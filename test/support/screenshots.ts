@@ -31,6 +31,17 @@ interface Shot {
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
+/** The wizard's steps behind the choice of the two clusters. */
+const STEPS_BEHIND_TARGET = ['selection', 'start', 'name', 'summary'] as const;
+
+async function wizardAt(page: Page, step: (typeof STEPS_BEHIND_TARGET)[number]): Promise<void> {
+  await page.getByLabel('orders-prod').check();
+  await button(page, 'Next').click();
+  await page.getByLabel('standby').check();
+  const clicks = STEPS_BEHIND_TARGET.indexOf(step) + 1;
+  for (let click = 0; click < clicks; click += 1) await button(page, 'Next').click();
+}
+
 const SHOTS: readonly Shot[] = [
   { name: 'overview', state: 'calm', path: '/' },
   { name: 'overview-dark', state: 'calm', path: '/', theme: 'dark' },
@@ -67,25 +78,14 @@ const SHOTS: readonly Shot[] = [
     name: 'wizard-summary',
     state: 'calm',
     path: '/protections/new',
-    then: async (page) => {
-      await page.getByLabel('orders-prod').check();
-      await button(page, 'Next').click();
-      await page.getByLabel('standby').check();
-      await button(page, 'Next').click();
-      await button(page, 'Next').click();
-      await button(page, 'Next').click();
-      await button(page, 'Next').click();
-    },
+    then: (page) => wizardAt(page, 'summary'),
   },
   {
     name: 'wizard-selection',
     state: 'calm',
     path: '/protections/new',
     then: async (page) => {
-      await page.getByLabel('orders-prod').check();
-      await button(page, 'Next').click();
-      await page.getByLabel('standby').check();
-      await button(page, 'Next').click();
+      await wizardAt(page, 'selection');
       await page.getByLabel('Chosen collections').check();
       await page.getByRole('checkbox', { name: 'shop.orders' }).check();
       await page.getByRole('textbox', { name: 'Patterns, one a line' }).fill('archive.*');
@@ -98,13 +98,7 @@ const SHOTS: readonly Shot[] = [
     name: 'wizard-start',
     state: 'calm',
     path: '/protections/new',
-    then: async (page) => {
-      await page.getByLabel('orders-prod').check();
-      await button(page, 'Next').click();
-      await page.getByLabel('standby').check();
-      await button(page, 'Next').click();
-      await button(page, 'Next').click();
-    },
+    then: (page) => wizardAt(page, 'start'),
   },
   {
     name: 'wizard-positions-dark',
@@ -112,11 +106,7 @@ const SHOTS: readonly Shot[] = [
     path: '/protections/new',
     theme: 'dark',
     then: async (page) => {
-      await page.getByLabel('orders-prod').check();
-      await button(page, 'Next').click();
-      await page.getByLabel('standby').check();
-      await button(page, 'Next').click();
-      await button(page, 'Next').click();
+      await wizardAt(page, 'start');
       await page.getByLabel('From given positions').check();
       await page.getByLabel('Positions as JSON').fill('{"by-dev-rootcoord-dml_0": "not base64!"}');
     },

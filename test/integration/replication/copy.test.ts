@@ -6,8 +6,9 @@ import { SqliteTaskStore } from '../../../electron/core/store/sqlite-task-store.
 import { STORE_FILE } from '../../../shared/contract/desktop.ts';
 import { asTaskId } from '../../../shared/model/ids.ts';
 import { compareClusters } from '../../../electron/core/drill/compare/compare-clusters.ts';
-import { startLoad, type LoadProgress } from '../../../electron/core/drill/load/run-load.ts';
+import { startLoad } from '../../../electron/core/drill/load/run-load.ts';
 import { startLab, type Lab } from '../../../electron/core/lab/lab.ts';
+import { begunLateAndKilledTwice } from '../../support/load-steps.ts';
 import { ServedTask } from '../../support/served-task.ts';
 
 const ROWS = 9_000;
@@ -30,28 +31,11 @@ describe('a task begun in the middle of a load', () => {
       });
       const ledgerFile = join(task.directory, 'ledger.jsonl');
       const { signal } = new AbortController();
-      let begun = Promise.resolve();
-      // Begun with a third of the rows there; killed at once, so in its copy, and with two thirds, so behind it.
-      const beginTask = (): Promise<void> => {
-        task.start();
-        return Promise.resolve();
-      };
-      const restart = (): Promise<void> => task.kill().then(beginTask);
-      const steps = [
-        { rows: ROWS / 3, run: beginTask },
-        { rows: ROWS / 3 + 400, run: restart },
-        { rows: (ROWS / 3) * 2, run: restart },
-      ];
-      const onProgress = ({ rowsInserted }: LoadProgress): void => {
-        const [next] = steps;
-        if (next === undefined || rowsInserted < next.rows) return;
-        steps.shift();
-        begun = begun.then(next.run);
-      };
+      const steps = begunLateAndKilledTwice(task, ROWS);
+      const { onProgress } = steps;
       const source = lab.source.asTarget.milvus;
       await startLoad({ source, rows: ROWS, seconds: 15, seed: 11, ledgerFile, signal, onProgress });
-      await begun;
-      expect(steps).toEqual([]);
+      await steps.ended();
       await task.kill();
       expect(await task.untilLevel(), task.lines.join('\n')).toBe(0);
 

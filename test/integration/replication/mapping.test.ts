@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareClusters } from '../../../electron/core/drill/compare/compare-clusters.ts';
-import { startLoad, type LoadProgress } from '../../../electron/core/drill/load/run-load.ts';
+import { startLoad } from '../../../electron/core/drill/load/run-load.ts';
 import { startLab, type Lab } from '../../../electron/core/lab/lab.ts';
 import { nameMappingSchema } from '../../../shared/model/name-mapping.ts';
+import { begunLateAndKilledTwice } from '../../support/load-steps.ts';
 import { ServedTask } from '../../support/served-task.ts';
 
 const ROWS = 6_000;
@@ -36,27 +37,11 @@ describe('a task with other names on the target', () => {
       });
       const ledgerFile = join(task.directory, 'ledger.jsonl');
       const { signal } = new AbortController();
-      let begun = Promise.resolve();
-      const beginTask = (): Promise<void> => {
-        task.start();
-        return Promise.resolve();
-      };
-      const restart = (): Promise<void> => task.kill().then(beginTask);
-      const steps = [
-        { rows: ROWS / 3, run: beginTask },
-        { rows: ROWS / 3 + 400, run: restart },
-        { rows: (ROWS / 3) * 2, run: restart },
-      ];
-      const onProgress = ({ rowsInserted }: LoadProgress): void => {
-        const [next] = steps;
-        if (next === undefined || rowsInserted < next.rows) return;
-        steps.shift();
-        begun = begun.then(next.run);
-      };
+      const steps = begunLateAndKilledTwice(task, ROWS);
+      const { onProgress } = steps;
       const source = lab.source.asTarget.milvus;
       await startLoad({ source, rows: ROWS, seconds: 12, seed: 12, ledgerFile, signal, onProgress });
-      await begun;
-      expect(steps).toEqual([]);
+      await steps.ended();
       await task.kill();
       expect(await task.untilLevel(), task.lines.join('\n')).toBe(0);
 

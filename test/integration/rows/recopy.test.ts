@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareClusters } from '../../../electron/core/drill/compare/compare-clusters.ts';
-import { startLoad, type LoadProgress } from '../../../electron/core/drill/load/run-load.ts';
+import { startLoad } from '../../../electron/core/drill/load/run-load.ts';
 import { startLab, type Lab } from '../../../electron/core/lab/lab.ts';
 import { openDatabase } from '../../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../../electron/core/store/sqlite-task-store.ts';
@@ -11,6 +11,7 @@ import { newRun } from '../../../electron/engine/task/run-lease.ts';
 import { STORE_FILE } from '../../../shared/contract/desktop.ts';
 import { asTaskId } from '../../../shared/model/ids.ts';
 import type { JoinCertificate } from '../../../shared/model/task-state.ts';
+import { LoadSteps } from '../../support/load-steps.ts';
 import { ServedTask } from '../../support/served-task.ts';
 
 const ROWS = 9_000;
@@ -32,9 +33,8 @@ describe('collections that were not followed for a while', () => {
     });
     const ledgerFile = join(task.directory, 'ledger.jsonl');
     const { signal } = new AbortController();
-    let begun = Promise.resolve();
     let recopied = 0;
-    const steps = [
+    const steps = new LoadSteps([
       {
         // What was written since the pause is behind nobody's checkpoint any more.
         rows: (ROWS / 4) * 3,
@@ -44,13 +44,8 @@ describe('collections that were not followed for a while', () => {
         },
       },
       { rows: (ROWS / 4) * 3 + 900, run: () => task.kill() },
-    ];
-    const onProgress = ({ rowsInserted }: LoadProgress): void => {
-      const [next] = steps;
-      if (next === undefined || rowsInserted < next.rows) return;
-      steps.shift();
-      begun = begun.then(next.run);
-    };
+    ]);
+    const { onProgress } = steps;
     const source = lab.source.asTarget.milvus;
     let followed: number | null = -1;
     await startLoad({
@@ -63,16 +58,15 @@ describe('collections that were not followed for a while', () => {
       onProgress,
       pauseAtShare: 0.3,
       onPaused: (order) => {
-        begun = task.untilLevel().then((code) => {
-          followed = code;
+        steps.queue(async () => {
+          followed = await task.untilLevel();
           order('goOn');
           order('copied');
         });
       },
     });
-    await begun;
+    await steps.ended();
     expect(followed).toBe(0);
-    expect(steps).toEqual([]);
     expect(recopied).toBeGreaterThan(0);
     expect(await task.untilLevel(), task.lines.join('\n')).toBe(0);
 
