@@ -5,7 +5,7 @@ import { asCollectionId } from '../../../../shared/model/ids.ts';
 import type { CopyProgress } from '../../../../shared/model/task-state.ts';
 
 const page = (key: bigint): PageAnswer => ({
-  keys: { type: 'int64', values: [key] } as never,
+  keys: { type: 'int64', values: BigInt64Array.of(key) },
   fields: [],
   rowCount: 1,
   doubledRows: 0,
