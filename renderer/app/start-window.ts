@@ -11,6 +11,7 @@ import { createWindowRouter } from './router.ts';
 import './styles/element-plus.ts';
 import './styles/tokens.css';
 import './styles/base.css';
+import './styles/forms.css';
 
 export function startWindow(client: ContractClient, place: string | Element): VueApp {
   const app = createApp(App);

@@ -73,6 +73,28 @@ const SHOTS: readonly Shot[] = [
   { name: 'protection-crowded', state: 'crowded', path: '/protection/orders' },
   { name: 'protection-narrow', state: 'calm', path: '/protection/orders', width: 760 },
   { name: 'protection-zh-hans', state: 'troubled', path: '/protection/orders', language: 'zh-Hans' },
+  { name: 'protection-asked', state: 'question', path: '/protection/orders' },
+  {
+    name: 'collection-operations',
+    state: 'question',
+    path: '/protection/orders',
+    then: (page) => page.getByRole('row', { name: /shop\.orders|orders/ }).nth(1).click(),
+  },
+  {
+    name: 'operation-settings',
+    state: 'question',
+    path: '/protection/orders',
+    then: (page) => page.getByText('Operations, rights and overrides').click(),
+  },
+  {
+    name: 'selection-dialog',
+    state: 'calm',
+    path: '/protection/orders',
+    then: async (page) => {
+      await button(page, 'Change the selection').click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
   { name: 'wizard', state: 'calm', path: '/protections/new' },
   {
     name: 'wizard-summary',

@@ -13,7 +13,7 @@ import {
   RUNNING_DRILL,
   troubledState,
 } from '../fake-states.ts';
-import { gapState, inUseState, laggingState, quarantineState, silentState } from '../fake-troubles.ts';
+import { gapState, inUseState, laggingState, quarantineState, questionState, silentState } from '../fake-troubles.ts';
 
 const STATES: Readonly<Record<string, () => FakeState>> = {
   calm: calmState,
@@ -25,6 +25,7 @@ const STATES: Readonly<Record<string, () => FakeState>> = {
   gap: gapState,
   quarantine: quarantineState,
   inUse: inUseState,
+  question: questionState,
   crowded: () => crowdedState(1500),
   drilling: () => ({
     ...calmState(),

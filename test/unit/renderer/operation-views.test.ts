@@ -65,7 +65,7 @@ it('changes policies and overrides of a protection that runs', async () => {
   const { press } = await mountWindow(client, PAGE);
   await choose('Drop a collection', 'ask');
   await choose('Replicas', '2');
-  await choose('Resource groups, separated by commas', 'rg1, rg2');
+  await choose('Resource groups', 'rg1, rg2');
   await press('Apply these settings');
   expect(client.calls.find(({ name }) => name === 'tasks.operationSettings')?.input).toEqual({
     id: 'orders',
