@@ -22,10 +22,10 @@ const previewWarningSchema = z.strictObject({
    * `leftOut`: of the source, not selected. `nothing`: nothing is selected now. `otherCopy`: the target holds a copy of it that another
    * task has made, here or in another data folder: it is held until it is left out of one of the two or, where the other one is gone,
    * copied again. `generatedKeys`: the source makes their keys; after a
-   * promotion applications must send keys. `timeToLive`: their rows expire by the target's clock. `notCounted`: how many rows there
-   * are could not be asked.
+   * promotion applications must send keys. `timeToLive`: their rows expire by the target's clock. `unsupported`: this version, or the
+   * target's, cannot hold all of their fields: they are held. `notCounted`: how many rows there are could not be asked.
    */
-  kind: z.enum(['leftOut', 'nothing', 'otherCopy', 'generatedKeys', 'timeToLive', 'notCounted']),
+  kind: z.enum(['leftOut', 'nothing', 'otherCopy', 'generatedKeys', 'timeToLive', 'unsupported', 'notCounted']),
   count: z.number(),
   /** In the form of `collection-name.ts`; the first ones of many. */
   names: z.array(z.string()),

@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { atOnce } from '../../../shared/at-once.ts';
 import { nameKey } from '../../../shared/model/collection-name.ts';
 import { compileMapping } from '../../../shared/model/name-mapping.ts';
-import { toReplicationError } from '../../../shared/model/replication-error.ts';
+import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import { compileSelection } from '../../../shared/model/selection.ts';
 import type { SelectionPreview } from '../../../shared/contract/selection-preview.ts';
 import type { JobMessage } from '../host/job-host.ts';
@@ -27,10 +28,11 @@ async function preview(): Promise<SelectionPreview> {
   const catalog = openEtcdCatalog(source.etcd, { timeoutMs: callTimeoutMs });
   const target = openMilvusTarget(endpoint.milvus, { timeouts: { readMs: callTimeoutMs, probeMs: callTimeoutMs } });
   try {
-    const [etcdClusterId, { collections }, held] = await Promise.all([
+    const [etcdClusterId, { collections }, held, targetVersion] = await Promise.all([
       catalog.clusterId(),
       catalog.snapshot(),
       listHeld(target, new AbortController().signal),
+      versionOf(endpoint.milvus, callTimeoutMs),
     ]);
     const { matches } = compileSelection(selection);
     const selected = collections.filter((collection) => matches(nameOf(collection)));
@@ -41,11 +43,25 @@ async function preview(): Promise<SelectionPreview> {
       targetHas: held.has,
       namesakes,
       rows,
+      targetVersion,
       owner,
     };
     return toPreview(facts, selection, mapping);
   } finally {
     await Promise.all([catalog.close(), target.close()]);
+  }
+}
+
+/** Empty: it does not tell. */
+async function versionOf(endpoint: MilvusEndpoint, deadlineMs: number): Promise<string> {
+  const rpc = new MilvusRpc(endpoint);
+  try {
+    return (await rpc.call('GetVersion', {}, { deadlineMs })).version;
+  } catch (error) {
+    if (error instanceof ReplicationError && error.code === 'unsupported') return '';
+    throw error;
+  } finally {
+    rpc.close();
   }
 }
 

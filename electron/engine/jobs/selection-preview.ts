@@ -12,6 +12,8 @@ import { findLoop, loopText, originText } from '../../../shared/model/origin-cha
 import { compileSelection, type Selection } from '../../../shared/model/selection.ts';
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
 import { sameClusterText } from '../target/held-collections.ts';
+import { isOlder, neededVersion } from '../target/needed-version.ts';
+import { unsupportedPart } from '../codec/field-types.ts';
 import { bytesOfRow } from './row-size.ts';
 import { parseCollectionSchema } from '../codec/collection-schema.ts';
 
@@ -39,6 +41,8 @@ export interface PreviewFacts {
   readonly namesakes: ReadonlyMap<string, NamesakeOnTarget>;
   /** By `nameKey` of the source's name. */
   readonly rows: ReadonlyMap<string, CountedRows>;
+  /** As the target tells it; empty: it does not. */
+  readonly targetVersion: string;
   /** Of the task whose selection is changed: its own copies are in nobody's way. */
   readonly owner: string | undefined;
 }
@@ -171,6 +175,10 @@ function* findWarnings(
     warning('generatedKeys', selected.filter(hasGeneratedKeys)),
     warning('timeToLive', selected.filter(hasTimeToLive)),
     warning(
+      'unsupported',
+      selected.filter((collection) => !canBeHeld(collection, facts.targetVersion)),
+    ),
+    warning(
       'notCounted',
       selected.filter((collection) => !facts.rows.has(nameKey(nameOf(collection)))),
     ),
@@ -182,6 +190,14 @@ function* findWarnings(
 function hasGeneratedKeys({ schema }: CatalogCollection): boolean {
   const parsed = parseCollectionSchema(schema);
   return !('kind' in parsed) && parsed.autoId;
+}
+
+/** As the task finds it when it begins with the collection. */
+function canBeHeld({ schema }: CatalogCollection, targetVersion: string): boolean {
+  const parsed = parseCollectionSchema(schema);
+  if ('kind' in parsed || unsupportedPart(parsed) !== undefined) return false;
+  const need = neededVersion(parsed);
+  return need === undefined || !isOlder(targetVersion, need);
 }
 
 const hasTimeToLive = ({ properties }: CatalogCollection): boolean =>

@@ -521,6 +521,8 @@ export const en = {
       generatedKeys:
         'The source generates the keys of {names}. The copy keeps them: after a promotion applications must send keys.',
       timeToLive: 'Rows of {names} have a time to live. They expire by the target’s clock.',
+      unsupported:
+        '{names} cannot be held by the target, whose version is too old, or are not known to this version of Lifeline: they are held, and nothing of them is written.',
       notCounted: 'How many rows there are could not be asked: {names}.',
     },
     columns: { name: 'Collection', target: 'On the target', rows: 'Rows', size: 'Size' },

@@ -495,6 +495,8 @@ export const zhHans: Catalogue = {
         '目标集群上已有 {names} 的副本，由另一个任务（在此处或其他数据目录中）创建。这些 Collection 会暂停，直到从其中一个任务中排除，或在另一个任务已不存在时重新复制。',
       generatedKeys: '{names} 的主键由源集群生成，副本保留这些主键：切换之后应用必须自行提供主键。',
       timeToLive: '{names} 的数据有 TTL，按目标集群的时钟过期。',
+      unsupported:
+        '{names} 含有目标集群（版本过旧）或此版本的 Lifeline 不支持的字段：这些 Collection 会暂停，不会写入任何内容。',
       notCounted: '无法得知行数：{names}。',
     },
     columns: { name: 'Collection', target: '目标集群上', rows: '行数', size: '大小' },

@@ -495,6 +495,8 @@ export const zhHant: Catalogue = {
         '目標叢集上已有 {names} 的副本，由另一個任務（在此處或其他資料目錄中）建立。這些 Collection 會暫停，直到從其中一個任務中排除，或在另一個任務已不存在時重新複製。',
       generatedKeys: '{names} 的主鍵由來源叢集產生，副本保留這些主鍵：切換之後應用必須自行提供主鍵。',
       timeToLive: '{names} 的資料有 TTL，按目標叢集的時鐘過期。',
+      unsupported:
+        '{names} 含有目標叢集（版本過舊）或此版本的 Lifeline 不支援的欄位：這些 Collection 會暫停，不會寫入任何內容。',
       notCounted: '無法得知列數：{names}。',
     },
     columns: { name: 'Collection', target: '目標叢集上', rows: '列數', size: '大小' },

@@ -7,13 +7,27 @@ import { EVERYTHING } from '../../../../shared/model/selection.ts';
 import { asTimeTick } from '../../../../shared/time/time-tick.ts';
 import { toPreview, type PreviewFacts } from '../../../../electron/engine/jobs/selection-preview.ts';
 import type { CatalogCollection } from '../../../../electron/engine/source/catalog/catalog.ts';
-import { buildSchema } from '../../../support/wal-builder.ts';
+import { buildSchema, type BuiltCollection } from '../../../support/wal-builder.ts';
 
 const SOURCE = { etcdClusterId: '11', rootPath: 'by-dev' };
 
-function collection(id: bigint, text: string, properties: CatalogCollection['properties'] = []): CatalogCollection {
+function collection(
+  id: bigint,
+  text: string,
+  properties: CatalogCollection['properties'] = [],
+  moreFields: BuiltCollection['moreFields'] = [],
+): CatalogCollection {
   const { database, collection: name } = parseName(text) ?? { database: 'default', collection: text };
-  const built = { id, database, name, pchannels: [], vchannels: [], hasPartitionKey: false, hasTextKeys: false };
+  const built = {
+    id,
+    database,
+    name,
+    pchannels: [],
+    vchannels: [],
+    hasPartitionKey: false,
+    hasTextKeys: false,
+    moreFields,
+  };
   return {
     ...{ id: asCollectionId(id), databaseId: 1n, database, name, createTick: asTimeTick(id * 7n) },
     ...{ shardCount: 1, consistencyLevel: 2, properties, partitions: [], startPositions: [] },
@@ -34,6 +48,7 @@ const facts = (collections: readonly CatalogCollection[], more: Partial<PreviewF
       { rows: 10n, from: 'count' as const },
     ]),
   ),
+  targetVersion: 'v2.3.5',
   owner: undefined,
   ...more,
 });
@@ -42,6 +57,23 @@ const kinds = (given: PreviewFacts, mapping: NameMapping = SAME_NAMES, selection
   toPreview(given, selection, mapping).conflicts.map(({ kind }) => kind);
 
 describe('a preview', () => {
+  test('warns of what the target is too old for, and of what nobody here knows', () => {
+    const nullable = { fieldID: 110, name: 'remark', dataType: 21, nullable: true };
+    const unknown = { fieldID: 111, name: 'odd', dataType: 77 };
+    const held = [
+      collection(1n, 'default.plain'),
+      collection(2n, 'default.nullable', [], [nullable]),
+      collection(3n, 'default.odd', [], [unknown]),
+    ];
+    const names = (targetVersion: string) =>
+      toPreview(facts(held, { targetVersion }), EVERYTHING, SAME_NAMES).warnings.map(({ kind, names }) => [
+        kind,
+        names,
+      ]);
+    expect(names('v2.3.5')).toEqual([['unsupported', ['default.nullable', 'default.odd']]]);
+    expect(names('v2.5.1')).toEqual([['unsupported', ['default.odd']]]);
+  });
+
   test('lists every collection by name, counts those that are matched, and warns of the rest', () => {
     const held = [collection(3n, 'shop.b'), collection(1n, 'default.c'), collection(2n, 'shop.a')];
     const selection = { ...EVERYTHING, include: [{ database: 'shop', collection: '*' }] };
