@@ -42,8 +42,8 @@ export interface SnapshotProgress {
   readonly rowsRead: number;
 }
 
-/** The server waits for its clock at every strong read; a few at once share that wait. */
-const COLLECTIONS_AT_ONCE = 6;
+/** The server waits for its clock at every strong read, and three seconds for a load, however many there are: those at once share the wait. */
+const COLLECTIONS_AT_ONCE = 16;
 
 /** Throws when the server cannot be asked at all; a single collection's problem is part of the result. */
 export async function snapshotCluster(
