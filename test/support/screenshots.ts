@@ -78,7 +78,11 @@ const SHOTS: readonly Shot[] = [
     name: 'collection-operations',
     state: 'question',
     path: '/protection/orders',
-    then: (page) => page.getByRole('row', { name: /shop\.orders|orders/ }).nth(1).click(),
+    then: (page) =>
+      page
+        .getByRole('row', { name: /shop\.orders|orders/ })
+        .nth(1)
+        .click(),
   },
   {
     name: 'operation-settings',
