@@ -79,15 +79,14 @@ async function copyPartition(context: CopyContext, id: CollectionId, begun: Copy
     progress = confirmed(progress, page, await oldest.deleted);
     context.copied(page.rowCount, page.doubledRows);
   };
+  const confirmAll = async (): Promise<void> => {
+    while (underWay.length > 0) await confirmOldest();
+  };
   let after = progress.confirmedKey;
-  let isGone = false;
   const pages = new PagesAhead((key) => context.readPage(partition, key), after);
   for (;;) {
     const page = await pages.next();
-    if (page === 'gone') {
-      isGone = true;
-      break;
-    }
+    if (page === 'gone') return confirmAll();
     if (page !== undefined || isFilled) await context.ensurePartition(partition);
     if (page === undefined) break;
     if (underWay.length >= WRITES_AT_ONCE) await confirmOldest();
@@ -106,8 +105,7 @@ async function copyPartition(context: CopyContext, id: CollectionId, begun: Copy
     underWay.push({ page, deleted });
     after = lastKey;
   }
-  while (underWay.length > 0) await confirmOldest();
-  if (isGone) return;
+  await confirmAll();
   const deleted = (await deleteOthers?.(partition, { after, upTo: undefined }, undefined)) ?? 0;
   const deletedRowCount = progress.deletedRowCount + BigInt(deleted);
   store.saveCopyProgress(id, { ...progress, deletedRowCount, isDone: true });
