@@ -4,7 +4,7 @@ import { atOnce } from '../../../shared/at-once.ts';
 import { nameKey } from '../../../shared/model/collection-name.ts';
 import { compileMapping } from '../../../shared/model/name-mapping.ts';
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
-import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import { toReplicationError } from '../../../shared/model/replication-error.ts';
 import { compileSelection } from '../../../shared/model/selection.ts';
 import type { SelectionPreview } from '../../../shared/contract/selection-preview.ts';
 import type { JobMessage } from '../host/job-host.ts';
@@ -13,6 +13,7 @@ import { MilvusRpc, type RpcOptions } from '../milvus/milvus-rpc.ts';
 import { openEtcdCatalog } from '../source/catalog/etcd-catalog.ts';
 import type { CatalogCollection } from '../source/catalog/catalog.ts';
 import { listHeld } from '../target/held-collections.ts';
+import { readVersion } from '../target/needed-version.ts';
 import { openMilvusTarget } from '../target/milvus-target.ts';
 import type { Target } from '../target/target.ts';
 import { countRows } from './count-rows.ts';
@@ -52,14 +53,10 @@ async function preview(): Promise<SelectionPreview> {
   }
 }
 
-/** Empty: it does not tell. */
 async function versionOf(endpoint: MilvusEndpoint, deadlineMs: number): Promise<string> {
   const rpc = new MilvusRpc(endpoint);
   try {
-    return (await rpc.call('GetVersion', {}, { deadlineMs })).version;
-  } catch (error) {
-    if (error instanceof ReplicationError && error.code === 'unsupported') return '';
-    throw error;
+    return await readVersion(rpc, { deadlineMs });
   } finally {
     rpc.close();
   }

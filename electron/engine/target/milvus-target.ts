@@ -17,8 +17,8 @@ import {
   type MilvusRawCallName,
   type RightsCallName,
 } from '../milvus/milvus-protocol.ts';
-import { MilvusRpc, type RpcOptions } from '../milvus/milvus-rpc.ts';
-import { isOlder, neededVersion } from './needed-version.ts';
+import { MilvusRpc } from '../milvus/milvus-rpc.ts';
+import { isOlder, neededVersion, readVersion } from './needed-version.ts';
 import { withoutBase } from './operation-request.ts';
 import { probeTarget } from './probe.ts';
 import type {
@@ -250,7 +250,7 @@ class MilvusTarget implements Target {
     const need = 'kind' in parsed ? undefined : neededVersion(parsed);
     if (need === undefined) return;
     const context = { database, collection };
-    const version = await this.#version(this.#read(signal, context));
+    const version = await readVersion(this.#rpc, this.#read(signal, context));
     if (!isOlder(version, need)) return;
     throw new ReplicationError(
       'unsupported',
@@ -258,16 +258,6 @@ class MilvusTarget implements Target {
       `The target at ${this.#rpc.address} is Milvus ${version.replace(/^v/, '')} and cannot hold ${database}.${collection}: ${need.what} from 2.${need.minor} on. Use a newer target, or leave the collection out.`,
       { context: { ...context, version, outcome: 'refused' } },
     );
-  }
-
-  /** Empty: it does not say. */
-  async #version(options: RpcOptions): Promise<string> {
-    try {
-      return (await this.#rpc.call('GetVersion', {}, options)).version;
-    } catch (error) {
-      if (error instanceof ReplicationError && error.code === 'unsupported') return '';
-      throw error;
-    }
   }
 
   async describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined> {

@@ -4,7 +4,9 @@
  * process ends when a JSON field has a default value, and when two inserts of 16-bit vectors come within one tick ("unsupported
  * data type: Float16Vector", pkg/util/typeutil, MergeFieldData). So it is not asked at all.
  */
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { CollectionSchema, SchemaField } from '../codec/collection-schema.ts';
+import type { MilvusRpc, RpcOptions } from '../milvus/milvus-rpc.ts';
 
 const JSON_TYPE = 23;
 /** Minor version of 2.x by `schema.DataType`. */
@@ -38,6 +40,16 @@ function needsOf({ name, dataType, isNullable, hasDefault }: SchemaField): Need[
       ? [{ minor: 5, what: `its JSON field ${name} may have a default value` }]
       : []),
   ];
+}
+
+/** Of a server; empty: it does not say. */
+export async function readVersion(rpc: MilvusRpc, options: RpcOptions): Promise<string> {
+  try {
+    return (await rpc.call('GetVersion', {}, options)).version;
+  } catch (error) {
+    if (error instanceof ReplicationError && error.code === 'unsupported') return '';
+    throw error;
+  }
 }
 
 /** Whether the version that a server tells of itself is older. One that cannot be read says nothing. */
