@@ -80,7 +80,7 @@ const SHOTS: readonly Shot[] = [
     path: '/protection/orders',
     then: (page) =>
       page
-        .getByRole('row', { name: /shop\.orders|orders/ })
+        .getByRole('row', { name: /orders/ })
         .nth(1)
         .click(),
   },

@@ -7,14 +7,9 @@ import type { DrillSide, MilvusConnection } from '../content/milvus-client.ts';
 import { collectionKey } from '../load/ledger-replay.ts';
 import { ALL_PARTITIONS } from '../load/ledger.ts';
 import { atOnce } from '../../../../shared/at-once.ts';
+import type { CollectionName } from '../../../../shared/model/collection-name.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
-import {
-  describeCollection,
-  listCollections,
-  listDatabases,
-  type CollectionName,
-  type CollectionShape,
-} from './collection-shape.ts';
+import { describeCollection, listCollections, listDatabases, type CollectionShape } from './collection-shape.ts';
 import type { CollectionRows } from './compare-rows.ts';
 import { readPartitionRows, type PartitionRows } from './read-rows.ts';
 
@@ -42,7 +37,7 @@ export interface SnapshotProgress {
   readonly rowsRead: number;
 }
 
-/** The server waits for its clock at every strong read, and three seconds for a load, however many there are: those at once share the wait. */
+/** The server waits for its clock at every strong read, and some seconds for a load: those at once share the waits. */
 const COLLECTIONS_AT_ONCE = 16;
 
 /** Throws when the server cannot be asked at all; a single collection's problem is part of the result. */

@@ -2,14 +2,10 @@
 import { loadStateOf, type LoadState } from '../content/load-state.ts';
 import type { MilvusConnection } from '../content/milvus-client.ts';
 import { byFieldName, DYNAMIC_FIELD, isFieldType, type HashedField } from '../content/row-hash.ts';
+import type { CollectionName } from '../../../../shared/model/collection-name.ts';
 import { isMarker } from '../../../../shared/model/marker-name.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import type { DescribeCollectionAnswer, IndexDescription, KeyValue, WireField, WireFunction } from './wire-answers.ts';
-
-export interface CollectionName {
-  readonly database: string;
-  readonly collection: string;
-}
 
 export interface FieldShape {
   readonly name: string;

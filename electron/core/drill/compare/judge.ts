@@ -1,6 +1,6 @@
 /** The verdict over two snapshots and the ledger. Pure. */
 import type { ExpectedCollection, ExpectedState } from '../load/ledger-replay.ts';
-import type { CollectionName } from './collection-shape.ts';
+import type { CollectionName } from '../../../../shared/model/collection-name.ts';
 import type { ClusterSnapshot } from './cluster-snapshot.ts';
 import { compareRows, isRowComparisonEqual, type CollectionRows, type RowComparison } from './compare-rows.ts';
 import { compareShapes } from './compare-shapes.ts';

@@ -6,7 +6,7 @@ import { compileMapping, SAME_NAMES, type NameMapping } from '../../../../shared
 import { compileSelection, EVERYTHING, type Selection } from '../../../../shared/model/selection.ts';
 import { collectionKey } from '../load/ledger-replay.ts';
 import type { ClusterSnapshot, CollectionSnapshot, UnreadableCollection } from './cluster-snapshot.ts';
-import type { CollectionName } from './collection-shape.ts';
+import type { CollectionName } from '../../../../shared/model/collection-name.ts';
 
 export interface ComparedScope {
   readonly selection?: Selection | undefined;

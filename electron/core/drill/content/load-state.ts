@@ -1,14 +1,10 @@
 /** Whether a collection can be queried, and the wait for it: the library's own waits for a load without an end. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { CollectionName } from '../../../../shared/model/collection-name.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import type { MilvusConnection } from './milvus-client.ts';
 
 export type LoadState = 'loaded' | 'loading' | 'notLoaded';
-
-interface CollectionName {
-  readonly database: string;
-  readonly collection: string;
-}
 
 /** A load takes 3 s on a quiet machine. */
 const LOAD_TIMEOUT_MS = 60_000;
