@@ -84,6 +84,21 @@ export interface StoredCollection {
   readonly copy: CopyState;
   /** The copy on the target was filled when this copy of its rows began; until the join. */
   readonly isRecopy: boolean;
+  /** Written before the target is asked to rename the copy: it bears the one name or the other. */
+  readonly renamingTo?: StoredName | undefined;
+}
+
+/** Where a collection is, or is to be, on the target. */
+export interface StoredName {
+  readonly database: string;
+  readonly name: string;
+}
+
+/** An alias of the target that this task has made, or was about to; which it therefore may move and drop. */
+export interface StoredAlias {
+  readonly database: string;
+  readonly alias: string;
+  readonly collectionId: CollectionId;
 }
 
 /** What was loaded for a copy: the whole collection, or so many partitions. */
@@ -166,6 +181,7 @@ export interface StoredTask {
   readonly shards: readonly StoredShard[];
   /** Databases of the target that this task made (or was about to), which it therefore may drop. */
   readonly databases: readonly string[];
+  readonly aliases: readonly StoredAlias[];
   readonly droppedPartitions: readonly { readonly collectionId: CollectionId; readonly partitionId: PartitionId }[];
   /** Until when (Unix ms) a write of an earlier run may still land; 0 after one that ended in order. */
   readonly writesUntilMs: number;
@@ -178,7 +194,7 @@ export interface StoredTask {
 /** What a task begins with; the rest comes with its work. */
 export type FirstState = Omit<
   StoredTask,
-  'epoch' | 'databases' | 'droppedPartitions' | 'writesUntilMs' | 'run' | 'marker'
+  'aliases' | 'epoch' | 'databases' | 'droppedPartitions' | 'writesUntilMs' | 'run' | 'marker'
 >;
 
 /** The lease on a task, and what was stored when it was taken. */
@@ -223,6 +239,13 @@ export interface TaskStore {
       dropTick?: TimeTick | undefined;
     },
   ): void;
+  /** The target is about to be asked to rename the copy. */
+  beginRename(id: CollectionId, to: StoredName): void;
+  /** The copy bears the name from now on; nothing is being renamed any more. */
+  endRename(id: CollectionId, name: StoredName): void;
+  /** Before the target is called. One that is known already stands for another collection from now on. */
+  saveAlias(alias: StoredAlias): void;
+  removeAlias(alias: Pick<StoredAlias, 'alias' | 'database'>): void;
   setOperationsUntil(id: CollectionId, ordinal: MessageOrdinal): void;
   /**
    * A collection that is followed, or cannot be any more, is to be copied again: `due`, without shards, progress and

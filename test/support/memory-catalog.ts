@@ -1,8 +1,10 @@
 /** The source's catalogue in memory. */
-import type { CollectionId } from '../../shared/model/ids.ts';
+import type { CollectionId, PartitionId } from '../../shared/model/ids.ts';
 import type {
   Catalog,
+  CatalogAlias,
   CatalogCollection,
+  CatalogDefinitions,
   CatalogDatabase,
   CatalogSnapshot,
 } from '../../electron/engine/source/catalog/catalog.ts';
@@ -11,11 +13,21 @@ export class MemoryCatalog implements Catalog {
   id = '4711';
   readonly databases = new Map<string, CatalogDatabase>([['default', { id: 1n, name: 'default', properties: [] }]]);
   readonly collections = new Map<bigint, CatalogCollection>();
+  readonly definitions = new Map<CollectionId, CatalogDefinitions>();
+  readonly aliases = new Map<string, CatalogAlias>();
+  readonly endedPartitions = new Map<CollectionId, Map<PartitionId, string>>();
+  readonly endedAliases = new Set<string>();
+  /** The next reading of everything shows nothing: an etcd that was emptied, another root path. */
+  isEmptyOnce = false;
+  /** The same, for good. */
+  isEmptied = false;
+  #revision = 0n;
   readonly #ended = new Map<bigint, CatalogCollection>();
   readonly #watchers = new Set<() => void>();
   readonly #faults: Error[] = [];
   /** A reading has met a fault. */
   onFault: () => void = () => undefined;
+  readonly #bornAs = new Map<bigint, string>();
   readonly #shown = new Set<bigint>();
   /** Shown in a reading of everything: no birth of it is asked for any more, and its end is told. */
   readonly #listed = new Set<bigint>();
@@ -27,6 +39,7 @@ export class MemoryCatalog implements Catalog {
 
   put(collection: CatalogCollection): void {
     this.collections.set(collection.id, collection);
+    if (!this.#bornAs.has(collection.id)) this.#bornAs.set(collection.id, collection.name);
     this.changed();
   }
 
@@ -61,7 +74,26 @@ export class MemoryCatalog implements Catalog {
       this.#shown.add(id);
       this.#listed.add(id);
     }
-    return { revision: 1n, databases: [...this.databases.values()], collections: [...this.collections.values()] };
+    this.#revision += 1n;
+    if (this.isEmptyOnce || this.isEmptied) {
+      this.isEmptyOnce = false;
+      const ended = { collections: new Set<never>(), partitions: new Map<never, never>(), aliases: new Set<string>() };
+      const nothing = { databases: [], collections: [], definitions: new Map<never, never>(), aliases: [], ended };
+      return { clusterId: this.id, revision: this.#revision, ...nothing };
+    }
+    return {
+      clusterId: this.id,
+      revision: this.#revision,
+      databases: [...this.databases.values()],
+      collections: [...this.collections.values()],
+      definitions: new Map(this.definitions),
+      aliases: [...this.aliases.values()],
+      ended: {
+        collections: new Set(this.#ended.keys() as Iterable<CollectionId>),
+        partitions: new Map([...this.endedPartitions].map(([id, ended]) => [id, new Map(ended)])),
+        aliases: new Set(this.endedAliases),
+      },
+    };
   }
 
   async collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined> {
@@ -88,7 +120,13 @@ export class MemoryCatalog implements Catalog {
     if (this.#listed.has(id)) return 'gone';
     const isNewer = ({ database, name, createTick, id: other }: CatalogCollection): boolean =>
       database === ended.database && name === ended.name && createTick > ended.createTick && this.#shown.has(other);
-    const isPast = [...this.collections.values(), ...this.#ended.values()].some(isNewer);
+    // Under the name that it was born with there may be one by now that was shown so: whoever asks comes from later.
+    const bornAs = this.#bornAs.get(id) ?? ended.name;
+    const isShownAs = ({ database, name, id: other }: CatalogCollection): boolean =>
+      database === ended.database && name === bornAs && this.#shown.has(other);
+    const isPast =
+      [...this.collections.values(), ...this.#ended.values()].some(isNewer) ||
+      [...this.collections.values()].some(isShownAs);
     return this.remembers && !isPast ? ended : 'gone';
   }
 

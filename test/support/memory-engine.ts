@@ -359,6 +359,13 @@ export function describeTarget(target: MemoryTarget): Content {
         indexes: [...collection.indexes].toSorted(),
         isLoaded: collection.isLoaded,
         shardCount: collection.shardCount,
+        properties: Object.fromEntries(
+          [...(collection.properties ?? [])].filter(([key]) => !key.startsWith('lifeline.')),
+        ),
+        aliases: [...target.aliases]
+          .filter(([key, id]) => id === collection.id && key.startsWith(`${database}.`))
+          .map(([key]) => key.slice(key.indexOf('.') + 1))
+          .toSorted(),
       };
     }
   }

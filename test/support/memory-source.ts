@@ -5,6 +5,7 @@
 import { asCollectionId, asPartitionId, asPChannel, asVChannel, type PChannel } from '../../shared/model/ids.ts';
 import { timeTickFromMs, type TimeTick } from '../../shared/time/time-tick.ts';
 import type { OperationName } from '../../electron/engine/codec/records.ts';
+import type { CatalogCollection } from '../../electron/engine/source/catalog/catalog.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
 import { memoryMessageId, MemoryWal } from './memory-wal.ts';
 import {
@@ -17,6 +18,7 @@ import {
   buildOperation,
   buildSchema,
   buildTick,
+  VALUE_FIELD,
   type BuiltCollection,
   type BuiltPartition,
   type Key,
@@ -31,11 +33,14 @@ export interface SourcePartition extends BuiltPartition {
   rows: Row[];
 }
 
-export interface SourceCollection extends BuiltCollection {
+export interface SourceCollection extends Omit<BuiltCollection, 'name'> {
+  name: string;
   readonly createTick: TimeTick;
   readonly partitions: Map<string, SourcePartition>;
   readonly indexes: Set<string>;
   isLoaded: boolean;
+  readonly loadedPartitions: Set<string>;
+  readonly properties: Map<string, string>;
 }
 
 /** One row change as it stands in a shard's log. */
@@ -69,6 +74,10 @@ export class MemorySource {
   readonly changes = new Map<string, Change[]>();
   readonly droppedPartitions = new Set<bigint>();
   readonly droppedCollections = new Set<bigint>();
+  /** By `<database>.<alias>`, the collection that each stands for. */
+  readonly aliases = new Map<string, SourceCollection>();
+  /** So many operations from now on never get into the log: the source has lost their messages. */
+  operationsToLose = 0;
   /** Newer servers write CreatePartition into the log. */
   writesCreatePartition = false;
   #nextTick = timeTickFromMs(START_MS);
@@ -139,6 +148,8 @@ export class MemorySource {
       partitions: new Map([[partition.name, partition]]),
       indexes: new Set(),
       isLoaded: false,
+      loadedPartitions: new Set(),
+      properties: new Map(),
     };
     this.#database(database).set(name, collection);
     const message = buildCreateCollection(collection, [partition], createTick);
@@ -164,11 +175,47 @@ export class MemorySource {
   }
 
   dropCollection(collection: SourceCollection): void {
+    for (const [key, held] of this.aliases) if (held === collection) this.dropAlias(collection.database, aliasOf(key));
     this.#database(collection.database).delete(collection.name);
     this.droppedCollections.add(collection.id);
     const message = buildDropCollection(collection, this.nextTick());
     for (const channel of new Set(collection.pchannels)) this.wal.append(asPChannel(channel), message);
+    this.catalog.definitions.delete(asCollectionId(collection.id));
     this.catalog.remove(collection.id);
+  }
+
+  /** In no log. */
+  renameCollection(collection: SourceCollection, name: string): void {
+    const held = this.#database(collection.database);
+    if (held.has(name) || this.aliases.has(`${collection.database}.${name}`)) throw new Error(`${name} is taken.`);
+    held.delete(collection.name);
+    collection.name = name;
+    held.set(name, collection);
+    this.#changeCatalog(collection, { name });
+  }
+
+  /** Made, or moved. In no log. */
+  setAlias(collection: SourceCollection, alias: string): void {
+    const { database, id } = collection;
+    if (this.#database(database).has(alias)) throw new Error(`${alias} is a collection.`);
+    this.aliases.set(`${database}.${alias}`, collection);
+    this.catalog.endedAliases.delete(`${database}/${alias}`);
+    this.catalog.aliases.set(`${database}.${alias}`, { database, alias, collectionId: asCollectionId(id) });
+    this.catalog.changed();
+  }
+
+  dropAlias(database: string, alias: string): void {
+    this.aliases.delete(`${database}.${alias}`);
+    this.catalog.aliases.delete(`${database}.${alias}`);
+    this.catalog.endedAliases.add(`${database}/${alias}`);
+    this.catalog.changed();
+  }
+
+  /** In no log. */
+  setProperty(collection: SourceCollection, key: string, value: string): void {
+    collection.properties.set(key, value);
+    const properties = [...collection.properties].map(([name, held]) => ({ key: name, value: held }));
+    this.#changeCatalog(collection, { properties });
   }
 
   createPartition(collection: SourceCollection, name: string): void {
@@ -185,6 +232,10 @@ export class MemorySource {
     const partition = this.#partition(collection, name);
     collection.partitions.delete(name);
     this.droppedPartitions.add(partition.id);
+    collection.loadedPartitions.delete(name);
+    const collectionId = asCollectionId(collection.id);
+    const ended = this.catalog.endedPartitions.get(collectionId) ?? new Map();
+    this.catalog.endedPartitions.set(collectionId, ended.set(asPartitionId(partition.id), name));
     this.#toAllShards(collection, buildDropPartition(collection, partition, this.nextTick()));
     this.#showPartitions(collection);
   }
@@ -229,25 +280,32 @@ export class MemorySource {
 
   createIndex(collection: SourceCollection, indexName = 'by_value'): void {
     collection.indexes.add(indexName);
+    this.#define(collection);
     this.#operate('createIndex', { ...named(collection), fieldName: 'value', indexName });
   }
 
   dropIndex(collection: SourceCollection, indexName = 'by_value'): void {
     collection.indexes.delete(indexName);
+    this.#define(collection);
     this.#operate('dropIndex', { ...named(collection), indexName });
   }
 
   load(collection: SourceCollection): void {
     collection.isLoaded = true;
+    this.#define(collection);
     this.#operate('loadCollection', named(collection));
   }
 
   releaseLoaded(collection: SourceCollection): void {
     collection.isLoaded = false;
+    collection.loadedPartitions.clear();
+    this.#define(collection);
     this.#operate('releaseCollection', named(collection));
   }
 
   loadPartition(collection: SourceCollection, name: string): void {
+    collection.loadedPartitions.add(name);
+    this.#define(collection);
     this.#operate('loadPartitions', { ...named(collection), partitionNames: [name] });
   }
 
@@ -269,6 +327,11 @@ export class MemorySource {
           indexes: [...collection.indexes].toSorted(),
           isLoaded: collection.isLoaded,
           shardCount: collection.vchannels.length,
+          properties: Object.fromEntries(collection.properties),
+          aliases: [...this.aliases]
+            .filter(([, held]) => held === collection)
+            .map(([key]) => aliasOf(key))
+            .toSorted(),
         };
       }
     }
@@ -340,6 +403,10 @@ export class MemorySource {
   }
 
   #operate(operation: OperationName, request: object): void {
+    if (this.operationsToLose > 0 && LOST.has(operation)) {
+      this.operationsToLose -= 1;
+      return;
+    }
     this.wal.append(this.operationChannel, buildOperation(operation, request, this.nextTick()));
   }
 
@@ -352,6 +419,27 @@ export class MemorySource {
       createTick: this.#nextTick,
     }));
     this.catalog.put({ ...known, partitions });
+    this.#define(collection);
+  }
+
+  #changeCatalog(collection: SourceCollection, change: Partial<CatalogCollection>): void {
+    const known = this.catalog.collections.get(collection.id);
+    if (known !== undefined) this.catalog.put({ ...known, ...change });
+  }
+
+  /** Indexes and loads, as the catalogue shows them. */
+  #define(collection: SourceCollection): void {
+    const loaded = [...collection.partitions.values()].filter(
+      ({ name }) => collection.isLoaded || collection.loadedPartitions.has(name),
+    );
+    this.catalog.definitions.set(asCollectionId(collection.id), {
+      indexes: [...collection.indexes].map((name) => ({ name, fieldId: BigInt(VALUE_FIELD.id), params: [] })),
+      load:
+        loaded.length === 0
+          ? undefined
+          : { replicaNumber: 1, partitions: new Set(loaded.map(({ id }) => asPartitionId(id))) },
+    });
+    this.catalog.changed();
   }
 
   #database(name: string): Map<string, SourceCollection> {
@@ -378,8 +466,21 @@ export interface CollectionContent {
   readonly indexes: readonly string[];
   readonly isLoaded: boolean;
   readonly shardCount: number;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly aliases: readonly string[];
 }
 export type Content = Record<string, Record<string, CollectionContent>>;
+
+/** Operations whose loss the catalogue makes up for. */
+const LOST: ReadonlySet<OperationName> = new Set([
+  'createIndex',
+  'dropIndex',
+  'loadCollection',
+  'releaseCollection',
+  'loadPartitions',
+]);
+
+const aliasOf = (key: string): string => key.slice(key.indexOf('.') + 1);
 
 const named = ({ database, name }: SourceCollection): object => ({
   dbName: database === 'default' ? '' : database,

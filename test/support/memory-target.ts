@@ -179,10 +179,86 @@ export class MemoryTarget implements Target {
     });
   }
 
+  setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    return this.#call('setDatabaseProperties', database, '', signal, () => {
+      this.#database(database);
+      const held = this.#propertiesOf(database);
+      for (const { key, value } of properties) held.set(key, value);
+      const all = [...held].map(([key, value]) => ({ key, value }));
+      this.databaseProperties.set(database, JSON.stringify(all));
+    });
+  }
+
+  readDatabaseProperties(database: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
+    return this.#call('readDatabaseProperties', database, '', signal, () =>
+      this.databases.has(database) ? this.#propertiesOf(database) : undefined,
+    );
+  }
+
+  #propertiesOf(database: string): Map<string, string> {
+    const held = JSON.parse(this.databaseProperties.get(database) ?? '[]') as KeyValue[];
+    return new Map(held.map(({ key, value }) => [key, value]));
+  }
+
+  renameCollection(address: CollectionAddress, to: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#call('renameCollection', nameOf(address), '', signal, () => {
+      const collection = this.#existing(address);
+      const into = this.#database(to.database);
+      if (into.has(to.collection) || this.aliases.has(nameOf(to))) throw refused('alreadyExists', nameOf(to));
+      this.#database(address.database).delete(address.collection);
+      into.set(to.collection, collection);
+    });
+  }
+
+  addField(address: CollectionAddress, _field: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#call('addField', nameOf(address), '', signal, () => void this.#existing(address));
+  }
+
+  /** By `<database>.<alias>`, the id of the collection that each stands for. */
+  readonly aliases = new Map<string, bigint>();
+
+  describeAlias(
+    database: string,
+    alias: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: bigint; readonly origin: string | undefined } | undefined> {
+    return this.#call('describeAlias', `${database}.${alias}`, '', signal, () => {
+      const id = this.aliases.get(`${database}.${alias}`);
+      const found = [...(this.databases.get(database)?.values() ?? [])].find((collection) => collection.id === id);
+      return id === undefined ? undefined : { id, origin: found?.origin };
+    });
+  }
+
+  createAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void> {
+    return this.#call('createAlias', nameOf(address), alias, signal, () => {
+      const { id } = this.#existing(address);
+      const key = `${address.database}.${alias}`;
+      if (this.#database(address.database).has(alias)) throw refused('alreadyExists', 'a collection', 'alias');
+      if ((this.aliases.get(key) ?? id) !== id) throw refused('alreadyExists', 'another alias', 'alias');
+      this.aliases.set(key, id);
+    });
+  }
+
+  alterAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void> {
+    return this.#call('alterAlias', nameOf(address), alias, signal, () => {
+      const { id } = this.#existing(address);
+      const key = `${address.database}.${alias}`;
+      if (!this.aliases.has(key)) throw refused('notFound', 'no alias', 'alias');
+      this.aliases.set(key, id);
+    });
+  }
+
+  dropAlias(database: string, alias: string, signal: AbortSignal): Promise<void> {
+    return this.#call('dropAlias', database, alias, signal, () => {
+      this.aliases.delete(`${database}.${alias}`);
+    });
+  }
+
   createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
     return this.#call('createCollection', nameOf(spec), '', signal, () => {
       const database = this.#database(spec.database);
-      if (database.has(spec.collection)) throw refused('alreadyExists', `${nameOf(spec)} exists`);
+      if (database.has(spec.collection) || this.aliases.has(nameOf(spec)))
+        throw refused('alreadyExists', `${nameOf(spec)} exists`);
       const schema = parseCollectionSchema(spec.schema);
       if ('kind' in schema) throw refused('invalidRequest', schema.what);
       this.#nextId += 1n;
@@ -215,6 +291,11 @@ export class MemoryTarget implements Target {
 
   dropCollection(address: CollectionAddress, signal: AbortSignal): Promise<void> {
     return this.#call('dropCollection', nameOf(address), '', signal, () => {
+      const found = this.find(address);
+      // Newer servers refuse it.
+      if (found !== undefined && [...this.aliases.values()].includes(found.id)) {
+        throw refused('invalidRequest', 'aliases stand for it');
+      }
       this.databases.get(address.database)?.delete(address.collection);
     });
   }

@@ -151,6 +151,14 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX operation_event_of_collection ON operation_event (task_id, collection_id, sequence);
   ALTER TABLE protection ADD COLUMN operations TEXT;
+  ALTER TABLE collection ADD COLUMN renaming_to TEXT;
+  CREATE TABLE made_alias (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    database TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    PRIMARY KEY (task_id, database, alias)
+  ) STRICT;
   `,
 ];
 

@@ -27,9 +27,11 @@ import type {
   LoadedPart,
   RunLease,
   SelectionChange,
+  StoredAlias,
   StoredChannel,
   StoredCollection,
   StoredMarker,
+  StoredName,
   StoredShard,
   StoredTask,
   TaskRun,
@@ -97,6 +99,11 @@ export class SqliteTaskStore implements TaskStore {
         marker: toMarker(task),
         scope: JSON.parse(text(task, 'scope')) as TaskScope,
         databases: this.#all('SELECT * FROM made_database WHERE task_id = ?').map((row) => text(row, 'name')),
+        aliases: this.#all('SELECT * FROM made_alias WHERE task_id = ?').map((row): StoredAlias => ({
+          database: text(row, 'database'),
+          alias: text(row, 'alias'),
+          collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
+        })),
         droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
           partitionId: asPartitionId(BigInt(text(row, 'partition_id'))),
@@ -154,7 +161,7 @@ export class SqliteTaskStore implements TaskStore {
         .prepare('UPDATE task SET scope = ? WHERE task_id = ?')
         .run(JSON.stringify({ ...scope, selection }), this.#taskId);
       for (const id of removed) {
-        for (const table of ['shard', ...COLLECTION_TABLES, 'collection']) {
+        for (const table of ['shard', 'made_alias', ...COLLECTION_TABLES, 'collection']) {
           this.#run(`DELETE FROM ${table} WHERE task_id = ? AND collection_id = ?`, [id.toString()]);
         }
       }
@@ -192,6 +199,40 @@ export class SqliteTaskStore implements TaskStore {
         this.#run('DELETE FROM dropped_partition WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run("UPDATE collection SET schema = x'' WHERE task_id = ? AND collection_id = ?", [id.toString()]);
       }
+    });
+  }
+
+  beginRename(id: CollectionId, to: StoredName): void {
+    this.#write('record a rename', () => {
+      this.#database
+        .prepare('UPDATE collection SET renaming_to = ? WHERE task_id = ? AND collection_id = ?')
+        .run(JSON.stringify(to), this.#taskId, id.toString());
+    });
+  }
+
+  endRename(id: CollectionId, { database, name }: StoredName): void {
+    this.#write('record a new name', () => {
+      this.#database
+        .prepare(
+          'UPDATE collection SET database = ?, name = ?, renaming_to = NULL WHERE task_id = ? AND collection_id = ?',
+        )
+        .run(database, name, this.#taskId, id.toString());
+    });
+  }
+
+  saveAlias({ database, alias, collectionId }: StoredAlias): void {
+    this.#write('record an alias', () => {
+      this.#run('INSERT OR REPLACE INTO made_alias (task_id, database, alias, collection_id) VALUES (?, ?, ?, ?)', [
+        database,
+        alias,
+        collectionId.toString(),
+      ]);
+    });
+  }
+
+  removeAlias({ database, alias }: Pick<StoredAlias, 'alias' | 'database'>): void {
+    this.#write('forget an alias', () => {
+      this.#run('DELETE FROM made_alias WHERE task_id = ? AND database = ? AND alias = ?', [database, alias]);
     });
   }
 

@@ -10,6 +10,7 @@ import type {
   CopyState,
   StoredCollection,
   StoredMarker,
+  StoredName,
   TaskRun,
 } from '../../../shared/model/task-state.ts';
 import { asTimeTick } from '../../../shared/time/time-tick.ts';
@@ -62,6 +63,7 @@ export function toCollection(row: Row): StoredCollection {
     operationsUntil: asOrdinal(BigInt(text(row, 'operations_until'))),
     copy: text(row, 'copy') as CopyState,
     isRecopy: row['is_recopy'] === 1,
+    ...(row['renaming_to'] === null ? {} : { renamingTo: JSON.parse(text(row, 'renaming_to')) as StoredName }),
   };
 }
 

@@ -130,6 +130,8 @@ const BY_CODE: Readonly<Record<number, Verdict>> = {
   1400: UNAUTHENTICATED,
   1401: FORBIDDEN,
   1600: missing('alias'),
+  1601: refused('alreadyExists', 'has a collection of the name that {call} asks for ({reason}).', 'alias'),
+  1602: refused('alreadyExists', 'has the alias that {call} asks for already ({reason}).', 'alias'),
   1700: missing('field'),
   1900: refused('unsupported', 'takes no {call}, being no mirror ({reason}). Write to it in the ordinary way.'), // ErrDenyReplicateMessage
 };
@@ -171,6 +173,10 @@ const BY_REASON: readonly (readonly [RegExp, Verdict])[] = [
   [
     /^create duplicate collection with different parameters\b/,
     refused('alreadyExists', 'has another collection of that name ({reason}). Drop or rename it there.', 'collection'),
+  ],
+  [
+    /^duplicated new collection name\b/,
+    refused('alreadyExists', 'has that name already ({reason}). Drop or rename what bears it there.', 'collection'),
   ],
   [/^database:.* not found$/, missing('database')],
   [

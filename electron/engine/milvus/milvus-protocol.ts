@@ -91,6 +91,27 @@ export interface MilvusCalls {
     request: CollectionRequest;
     response: StatusResponse & { readonly stats: readonly KeyValue[] };
   };
+  AlterDatabase: {
+    request: { readonly dbName: string; readonly properties: readonly KeyValue[] };
+    response: MilvusStatus;
+  };
+  DescribeDatabase: {
+    request: { readonly dbName: string };
+    response: StatusResponse & { readonly properties: readonly KeyValue[] };
+  };
+  RenameCollection: {
+    request: {
+      readonly dbName: string;
+      readonly oldName: string;
+      readonly newName: string;
+      readonly newDBName: string;
+    };
+    response: MilvusStatus;
+  };
+  AddCollectionField: { request: CollectionRequest & { readonly schema: Uint8Array }; response: MilvusStatus };
+  CreateAlias: { request: CollectionRequest & { readonly alias: string }; response: MilvusStatus };
+  AlterAlias: { request: CollectionRequest & { readonly alias: string }; response: MilvusStatus };
+  DropAlias: { request: { readonly dbName: string; readonly alias: string }; response: MilvusStatus };
   DropCollection: { request: CollectionRequest; response: MilvusStatus };
   ShowPartitions: {
     request: CollectionRequest;

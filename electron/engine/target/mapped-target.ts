@@ -3,6 +3,7 @@
  * source's names throughout. Databases and lists of them are the target's own, since two of the source may become one.
  */
 import { compileMapping, type CompiledMapping, type NameMapping } from '../../../shared/model/name-mapping.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { KeyValue } from '../../../shared/model/key-value.ts';
 import { withMappedDatabase, withMappedGrant, withMappedNames } from './operation-request.ts';
@@ -72,6 +73,40 @@ class MappedTarget implements Target {
     return this.#target.setProperties(this.#mapped(address), properties, signal);
   }
 
+  setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    return this.#target.setDatabaseProperties(database, properties, signal);
+  }
+
+  readDatabaseProperties(database: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
+    return this.#target.readDatabaseProperties(database, signal);
+  }
+
+  renameCollection(address: CollectionAddress, to: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#target.renameCollection(this.#mapped(address), this.#mapped(to), signal);
+  }
+
+  addField(address: CollectionAddress, field: Uint8Array, signal: AbortSignal): Promise<void> {
+    return this.#target.addField(this.#mapped(address), field, signal);
+  }
+
+  describeAlias(database: string, alias: string, signal: AbortSignal): ReturnType<Target['describeAlias']> {
+    const mapped = this.#mapped({ database, collection: alias });
+    return this.#target.describeAlias(mapped.database, mapped.collection, signal);
+  }
+
+  createAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void> {
+    return this.#onAlias(address, alias, (mapped, name) => this.#target.createAlias(mapped, name, signal));
+  }
+
+  alterAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void> {
+    return this.#onAlias(address, alias, (mapped, name) => this.#target.alterAlias(mapped, name, signal));
+  }
+
+  dropAlias(database: string, alias: string, signal: AbortSignal): Promise<void> {
+    const mapped = this.#mapped({ database, collection: alias });
+    return this.#target.dropAlias(mapped.database, mapped.collection, signal);
+  }
+
   createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {
     return this.#target.createCollection({ ...spec, ...this.#mapped(spec) }, signal);
   }
@@ -139,6 +174,18 @@ class MappedTarget implements Target {
     return Promise.resolve();
   }
 
+  /** An alias has the name that a collection of its name would have: they share their names. */
+  async #onAlias(
+    address: CollectionAddress,
+    alias: string,
+    call: (mapped: CollectionAddress, alias: string) => Promise<void>,
+  ): Promise<void> {
+    const mapped = this.#mapped(address);
+    const own = this.#mapped({ database: address.database, collection: alias });
+    if (own.database !== mapped.database) throw elsewhere({ ...address, alias }, own.database, mapped.database);
+    await call(mapped, own.collection);
+  }
+
   #mapped({ database, collection }: CollectionAddress): CollectionAddress {
     return this.#mapping.address({ database, collection });
   }
@@ -146,6 +193,19 @@ class MappedTarget implements Target {
   #renamed(request: Uint8Array): Uint8Array {
     return withMappedNames(request, (address) => this.#mapped(address));
   }
+}
+
+function elsewhere(
+  { database, collection, alias }: CollectionAddress & { readonly alias: string },
+  ofAlias: string,
+  ofCollection: string,
+): ReplicationError {
+  return new ReplicationError(
+    'invalidRequest',
+    'config',
+    `The alias ${database}.${alias} would stand in the target's database ${ofAlias}, and ${database}.${collection}, for which it stands, in ${ofCollection}. Begin a task whose names bring both into one database, or make the alias on the target by hand.`,
+    { context: { database, collection, alias, outcome: 'refused' } },
+  );
 }
 
 /** The same one where no name is another. */

@@ -78,6 +78,8 @@ const nameOf = ({ database, collection }: CollectionAddress) => ({ dbName: datab
 const isMissing = (error: unknown, ...objects: readonly string[]): boolean =>
   error instanceof ReplicationError && error.code === 'notFound' && objects.includes(String(error.context['object']));
 
+const isUnsupported = (error: unknown): boolean => error instanceof ReplicationError && error.code === 'unsupported';
+
 const isTaken = (error: unknown): boolean => error instanceof ReplicationError && error.code === 'alreadyExists';
 
 const identityOf = (described: MilvusCalls['DescribeCollection']['response']): CollectionIdentity => ({
@@ -203,6 +205,84 @@ class MilvusTarget implements Target {
 
   async setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     await this.#rpc.call('AlterCollection', { ...nameOf(address), properties }, this.#read(signal, { ...address }));
+  }
+
+  async setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
+    await this.#rpc.call('AlterDatabase', { dbName: database, properties }, this.#define(signal, { database }));
+  }
+
+  async readDatabaseProperties(
+    database: string,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, string> | undefined> {
+    try {
+      const { properties } = await this.#rpc.call(
+        'DescribeDatabase',
+        { dbName: database },
+        this.#read(signal, { database }),
+      );
+      return new Map(properties.map(({ key, value }) => [key, value]));
+    } catch (error) {
+      if (isUnsupported(error) || isMissing(error, 'database')) return undefined;
+      throw error;
+    }
+  }
+
+  async renameCollection(address: CollectionAddress, to: CollectionAddress, signal: AbortSignal): Promise<void> {
+    const request = {
+      dbName: address.database,
+      oldName: address.collection,
+      newName: to.collection,
+      // Named only where it differs: servers before 2.3 do not know the field.
+      newDBName: to.database === address.database ? '' : to.database,
+    };
+    await this.#rpc.call('RenameCollection', request, this.#define(signal, { ...address }));
+  }
+
+  async addField(address: CollectionAddress, field: Uint8Array, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.call(
+        'AddCollectionField',
+        { ...nameOf(address), schema: field },
+        this.#define(signal, { ...address }),
+      );
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+    }
+  }
+
+  async describeAlias(
+    database: string,
+    alias: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: bigint; readonly origin: string | undefined } | undefined> {
+    const address = { database, collection: alias };
+    try {
+      const found = await this.#rpc.call('DescribeCollection', nameOf(address), this.#read(signal, { ...address }));
+      // By its own name a collection is no alias of itself.
+      if (!found.aliases.includes(alias)) return undefined;
+      const origin = found.properties.find(({ key }) => key === ORIGIN_PROPERTY)?.value;
+      return { id: BigInt(found.collectionID), origin };
+    } catch (error) {
+      if (isMissing(error, 'collection', 'database')) return undefined;
+      throw error;
+    }
+  }
+
+  async createAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void> {
+    await this.#rpc.call('CreateAlias', { ...nameOf(address), alias }, this.#define(signal, { ...address, alias }));
+  }
+
+  async alterAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void> {
+    await this.#rpc.call('AlterAlias', { ...nameOf(address), alias }, this.#define(signal, { ...address, alias }));
+  }
+
+  async dropAlias(database: string, alias: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.call('DropAlias', { dbName: database, alias }, this.#define(signal, { database, alias }));
+    } catch (error) {
+      if (!isMissing(error, 'alias', 'database')) throw error;
+    }
   }
 
   async createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void> {

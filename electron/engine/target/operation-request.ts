@@ -33,6 +33,13 @@ export const withMappedNames = (
     ]);
   });
 
+/**
+ * The request for the collection under the name that it bears by now, all else byte by byte: the log names it as it was called
+ * then. @throws malformedMessage
+ */
+export const withAddress = (request: Uint8Array, address: CollectionAddress): Uint8Array =>
+  withMappedNames(request, () => address);
+
 /** The request for the database that `map` makes of its own, all else byte by byte. @throws malformedMessage */
 export const withMappedDatabase = (request: Uint8Array, map: (database: string) => string): Uint8Array =>
   readable(request, () => {

@@ -102,6 +102,26 @@ export interface Target {
   readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined>;
   /** Sets those that are named; the others stay. @throws notFound; unsupported by some servers. */
   setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
+  /** By the target's own name of the database. Sets those that are named; the others stay. @throws notFound; unsupported by servers before 2.4.4. */
+  setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
+  /** By the target's own name. `undefined`: the server tells nothing of them (before 2.4.4), or there is no such database. */
+  readDatabaseProperties(database: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined>;
+  /** The collection keeps its id, its rows, its indexes, its aliases. @throws notFound, alreadyExists. */
+  renameCollection(address: CollectionAddress, to: CollectionAddress, signal: AbortSignal): Promise<void>;
+  /** `field`: serialized `schema.FieldSchema`. Succeeds when the collection has it already. */
+  addField(address: CollectionAddress, field: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** What the alias stands for; `undefined`: there is no such alias. `origin` as of `TargetCollection`. */
+  describeAlias(
+    database: string,
+    alias: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: bigint; readonly origin: string | undefined } | undefined>;
+  /** Succeeds when it stands for that collection already. @throws alreadyExists: the name is another's, or a collection's. */
+  createAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void>;
+  /** Points an alias elsewhere. @throws notFound of object `alias`. */
+  alterAlias(address: CollectionAddress, alias: string, signal: AbortSignal): Promise<void>;
+  /** Succeeds when it does not exist. */
+  dropAlias(database: string, alias: string, signal: AbortSignal): Promise<void>;
   /** @throws alreadyExists. */
   createCollection(spec: CollectionSpec, signal: AbortSignal): Promise<void>;
   describeCollection(address: CollectionAddress, signal: AbortSignal): Promise<TargetCollection | undefined>;

@@ -4,7 +4,7 @@
  */
 import { retrying, type RetryObserver } from '../runtime/retry.ts';
 import { pause, SerialLane } from '../runtime/waiting.ts';
-import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection, CatalogSnapshot } from '../source/catalog/catalog.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 
 /** Between two readings of the whole catalogue; a burst of changes is one reading. */
@@ -21,6 +21,8 @@ export interface CatalogReadingsContext {
   assertNotMissed(collection: CatalogCollection): void;
   /** All that the catalogue holds now. */
   read(collections: readonly CatalogCollection[]): void;
+  /** All that was read. */
+  seen(snapshot: CatalogSnapshot): void;
   /** Works on its own from now on; a failure is the task's. */
   guard(work: Promise<unknown>): void;
 }
@@ -58,13 +60,15 @@ export class CatalogReadings {
       await this.#context.addNewChannels();
       return catalog.snapshot();
     };
-    const { collections } = await retrying(read, signal, observer);
+    const snapshot = await retrying(read, signal, observer);
+    const { collections } = snapshot;
     this.#context.read(collections);
     const partitions = collections.map(async (collection) => {
       this.#context.assertNotMissed(collection);
       await registry.get(collection.id)?.addPartitions(collection.partitions);
     });
     for (const work of partitions) this.#context.guard(work);
+    this.#context.seen(snapshot);
     return { partitions: Promise.allSettled(partitions) };
   }
 }

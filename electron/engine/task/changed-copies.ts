@@ -50,8 +50,15 @@ export async function findChangedCopies(
   return changed;
 }
 
-const isWatched = ({ id, targetId }: WatchedCopy, copies: Iterable<WatchedCopy>): boolean =>
-  [...copies].some((copy) => copy.id === id && copy.targetId === targetId);
+/** One that is renamed meanwhile, or is being renamed, is left to the next look. */
+const isWatched = ({ id, targetId, address }: WatchedCopy, copies: Iterable<WatchedCopy>): boolean =>
+  [...copies].some(
+    (copy) =>
+      copy.id === id &&
+      copy.targetId === targetId &&
+      copy.address.database === address.database &&
+      copy.address.collection === address.collection,
+  );
 
 /** An id is not given twice by one cluster; another cluster in its place might give it, at another time. */
 const isSame = ({ targetId, targetCreateTick }: WatchedCopy, { id, createTick }: CollectionIdentity): boolean =>

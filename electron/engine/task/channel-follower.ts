@@ -144,17 +144,19 @@ export class ChannelFollower implements BudgetMember {
     return this.#isRunning && this.#lastOrdinal >= firstOrdinal(resume);
   }
 
+  /** Whether a shard that resumes at `next` has all up to message `ordinal` confirmed. */
+  isPast(next: MessageOrdinal, ordinal: MessageOrdinal): boolean {
+    // A shard that resumes at the message itself has applied it if it is a tick, and has it still before it otherwise.
+    return next > ordinal || (next === ordinal && this.#lastTickOrdinal === ordinal);
+  }
+
   hasRead(ordinal: MessageOrdinal): boolean {
     return this.#isRunning && this.#lastOrdinal >= ordinal;
   }
 
   /** Every change up to message `ordinal` is confirmed by the target, in every shard of the channel. */
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
-    // A shard that resumes at the message itself has applied it if it is a tick, and has it still before it otherwise.
-    const isLevel = (lane: ShardLane): boolean => {
-      const next = firstOrdinal(lane.confirmed.resume);
-      return next > ordinal || (next === ordinal && this.#lastTickOrdinal === ordinal);
-    };
+    const isLevel = (lane: ShardLane): boolean => this.isPast(firstOrdinal(lane.confirmed.resume), ordinal);
     return this.#conditions.until(
       () => this.#lastOrdinal >= ordinal && [...this.#lanes.values()].every(isLevel),
       signal,

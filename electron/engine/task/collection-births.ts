@@ -74,8 +74,10 @@ export class CollectionBirths {
     // Another shard's message may have been first, while this one asked.
     let replica = registry.get(record.collectionId);
     if (replica === undefined) {
-      if (found === undefined || !selection.takesUp(found) || this.#isPassed(found, follower)) return undefined;
-      const stored = toStoredCollection(found);
+      if (found === undefined || this.#isPassed(found, follower)) return undefined;
+      // Under the name that it was born with: names in the log are in the log's order. The catalogue's comes in its turn.
+      const stored = { ...toStoredCollection(found), name: record.collectionName };
+      if (!selection.takesUp(stored) && !selection.takesUp(found)) return undefined;
       store.addCollection(stored);
       replica = this.#context.addReplica(stored);
     }

@@ -4,7 +4,7 @@
  */
 import type { CollectionId } from '../../../shared/model/ids.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
-import type { MessageOrdinal } from '../../../shared/model/position.ts';
+import { ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStore } from '../../../shared/model/task-state.ts';
 import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
@@ -13,6 +13,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { orAborted } from '../runtime/waiting.ts';
 import type { OnTarget } from './collection-writer.ts';
 import {
+  AS_DECIDED,
   decided,
   type OperationEvent,
   type OperationJournal,
@@ -35,11 +36,15 @@ export interface CollectionOperationsContext {
   readonly store: Pick<TaskStore, 'setOperationsUntil'>;
   readonly onTarget: OnTarget;
   readonly signal: AbortSignal;
+  /** The collection's drop has begun. */
+  isEnding(): boolean;
   /** Resolves when every change before `tick` is applied: true; or the collection is being dropped: false. */
   whenReached(tick: TimeTick): Promise<boolean>;
   /** Up to there the collection's copy, in part or whole, has read what came of operations. */
   copyUntil(): TimeTick;
   passedOver(name: string): void;
+  /** One has had its effect. */
+  operated(): void;
 }
 
 interface PendingOperation {
@@ -64,11 +69,11 @@ export class CollectionOperations {
     this.#context = context;
   }
 
-  /** Resolves without running it when the collection is dropped first, or when an earlier run has had its effect. */
+  /** `call` resolves to why it was left out, if it was. Resolves without running it when the collection is dropped first, or when an earlier run has had its effect. */
   async run(
     { ordinal, tick, park }: OperationPlace,
     name: string,
-    call: (signal: AbortSignal) => Promise<void>,
+    call: (signal: AbortSignal) => Promise<string | undefined>,
   ): Promise<void> {
     // Read again after a restart: repeating it could undo what came after it.
     if (ordinal <= this.#until) return;
@@ -87,10 +92,27 @@ export class CollectionOperations {
     await done.finally(() => this.#pending.delete(pending));
   }
 
+  /**
+   * A step that the catalogue asks for, in one line with the operations of the log: after those that were taken before it.
+   * Resolves without running it when the collection is being dropped.
+   */
+  async step(body: () => Promise<void>): Promise<void> {
+    const { signal } = this.#context;
+    const previous = this.#last;
+    const done = (async () => {
+      await orAborted(previous, signal);
+      if (!this.#context.isEnding()) await body();
+    })();
+    const pending = { name: 'step', ordinal: ORDINAL_NONE, tick: this.#lastTick, done };
+    this.#pending.add(pending);
+    this.#last = done.catch(() => undefined);
+    await done.finally(() => this.#pending.delete(pending));
+  }
+
   async #runNow(
     { ordinal, tick, park }: OperationPlace,
     name: string,
-    call: (signal: AbortSignal) => Promise<void>,
+    call: (signal: AbortSignal) => Promise<string | undefined>,
   ): Promise<void> {
     const { store, onTarget, signal, address, journal, clock } = this.#context;
     const question: OperationQuestion = {
@@ -106,13 +128,13 @@ export class CollectionOperations {
     // What it did may be undone by now, and the copy has read what came of it all.
     const isPartOfCopy = tick <= this.#context.copyUntil();
     if ((await decided(journal, question, park, signal)) === 'skip') {
-      record('skipped', 'By its policy, or as decided.');
+      record('skipped', AS_DECIDED);
     } else if (this.#isFlushedLater(name, ordinal)) {
       record('skipped', 'A later flush of the collection was there already.');
     } else {
       try {
-        await onTarget(name, call);
-        record('applied');
+        const leftOut = await onTarget(name, call);
+        record(leftOut === undefined ? 'applied' : 'skipped', leftOut);
       } catch (thrown) {
         if (signal.aborted) throw thrown;
         const error = toReplicationError(thrown);
@@ -124,6 +146,7 @@ export class CollectionOperations {
     }
     store.setOperationsUntil(this.#id, ordinal);
     this.#until = ordinal;
+    this.#context.operated();
   }
 
   /** Flushes that have piled up behind one that is slow, or limited to one in ten seconds, are one. */

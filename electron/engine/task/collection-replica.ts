@@ -6,6 +6,7 @@
  * Not its job: reading, assembling, deciding which collections there are.
  */
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
+import { firstOrdinal, type MessageOrdinal } from '../../../shared/model/position.ts';
 import type { CopyState, StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
 import type { CollectionStatus, CopyStatus, ShardStatus, Trouble } from '../../../shared/model/task-status.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
@@ -27,6 +28,7 @@ import type { KeySource } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { WatchedCopy } from './changed-copies.ts';
+import { CallGate } from './call-gate.ts';
 import { CollectionOperations, type OperationPlace } from './collection-operations.ts';
 import { CollectionWriter, type OnTarget } from './collection-writer.ts';
 import type { CopyLoops } from './copy-loops.ts';
@@ -39,6 +41,7 @@ import type { OpenDefinitions } from './open-definitions.ts';
 import { decisionNeeded, type OperationJournal, type OperationQuestion } from './operation-journal.ts';
 import type { ShardEntry } from './quarantine.ts';
 import { ShardBarriers } from './shard-barrier.ts';
+import { isSameName } from './reconciler/renames.ts';
 import type { LaneOwner, ShardLane } from './shard-lane.ts';
 import { TargetCopy } from './target-copy.ts';
 import type { WriteLease } from './write-lease.ts';
@@ -98,6 +101,11 @@ export interface ReplicaContext {
   /** The collection stops; the others go on. */
   failed(replica: CollectionReplica, error: ReplicationError): void;
   readonly notice: (text: string) => void;
+  /** An operation of the log has had its effect. */
+  operated(replica: CollectionReplica): void;
+  /** @see TargetCopyContext */
+  freeName(address: CollectionAddress): Promise<void>;
+  freeOfAliases(id: CollectionId): Promise<void>;
 }
 
 const WAITS_FOR: Readonly<Record<ShardLane['activity'], ShardStatus['waitsFor']>> = {
@@ -109,9 +117,8 @@ const WAITS_FOR: Readonly<Record<ShardLane['activity'], ShardStatus['waitsFor']>
 
 export class CollectionReplica implements LaneOwner {
   readonly id: CollectionId;
+  /** Of its copy on the target: one object, which changes with the name. Whoever must keep a name copies it. */
   readonly address: CollectionAddress;
-  /** Where its copy stands. */
-  readonly targetAddress: CollectionAddress;
   readonly createTick: TimeTick;
   readonly vchannels: readonly VChannel[];
   readonly schema: CollectionSchema;
@@ -125,6 +132,7 @@ export class CollectionReplica implements LaneOwner {
   readonly #barriers: ShardBarriers;
   readonly #lanes = new Map<VChannel, ShardLane>();
   readonly #conditions = new Conditions();
+  readonly #gate = new CallGate();
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   #trouble: Trouble | undefined;
@@ -151,8 +159,8 @@ export class CollectionReplica implements LaneOwner {
     }
     this.#context = context;
     this.id = stored.id;
-    this.address = { database: stored.database, collection: stored.name };
-    this.targetAddress = context.targetOf(this.address);
+    const address = { database: stored.database, collection: stored.name };
+    this.address = address;
     this.createTick = stored.createTick;
     this.vchannels = stored.vchannels;
     this.schema = schema;
@@ -178,6 +186,8 @@ export class CollectionReplica implements LaneOwner {
       onTarget,
       signal: this.#signal,
       whenReached: (tick) => this.#whenReached(tick),
+      isEnding: () => this.isEnding,
+      operated: () => context.operated(this),
       copyUntil: () => this.#copyUntil(),
       passedOver: (name) =>
         context.notice(`${name} of ${stored.name} was older than its copy and no longer fitted it.`),
@@ -185,10 +195,11 @@ export class CollectionReplica implements LaneOwner {
     const copyContext = {
       ...context,
       onTarget,
+      signal: this.#signal,
       whenOperationsDone: (tick: TimeTick) => this.#operations.whenDone(tick),
       changed: () => this.#copyChanged(),
     };
-    this.#targetCopy = new TargetCopy(copyContext, stored, schema, droppedPartitions);
+    this.#targetCopy = new TargetCopy(copyContext, stored, address, schema, droppedPartitions);
     this.#applier = new EntryApplier({
       ...context,
       copy: this.#targetCopy,
@@ -206,6 +217,11 @@ export class CollectionReplica implements LaneOwner {
 
   get signal(): AbortSignal {
     return this.#signal;
+  }
+
+  /** Where its copy stands: follows the name. */
+  get targetAddress(): CollectionAddress {
+    return this.#context.targetOf(this.address);
   }
 
   get isDropped(): boolean {
@@ -240,6 +256,8 @@ export class CollectionReplica implements LaneOwner {
   copyMoved(copy: CopyState): void {
     this.#copy = copy;
     this.#conditions.changed();
+    // From now on it follows the catalogue too.
+    if (copy === 'joined') this.#context.operated(this);
   }
 
   /** Its rows are (being) read: there are no shards of it to follow yet. */
@@ -268,9 +286,10 @@ export class CollectionReplica implements LaneOwner {
   /** Its copy on the target, where there is one that must stay as it is. */
   watchedCopy(): WatchedCopy | undefined {
     const { targetId, targetCreateTick, phase } = this.#targetCopy;
-    if (phase !== 'created' || targetId === undefined || this.hasFailed) return undefined;
-    const source = this.#targetStatus().target === undefined ? {} : { source: this.address };
-    return { id: this.id, address: this.targetAddress, ...source, targetId, targetCreateTick };
+    const { isBeingRenamed } = this.#targetCopy;
+    if (phase !== 'created' || targetId === undefined || this.hasFailed || isBeingRenamed) return undefined;
+    const source = this.#targetStatus().target === undefined ? {} : { source: { ...this.address } };
+    return { id: this.id, address: { ...this.targetAddress }, ...source, targetId, targetCreateTick };
   }
 
   get writer(): CollectionWriter {
@@ -336,14 +355,111 @@ export class CollectionReplica implements LaneOwner {
     else if (this.#hasFailed) throw this.#inTheWay();
   }
 
+  /** Resolves when it no longer bears the name: dropped, or renamed. Rejects as `whenDropped`. */
+  whenAway(name: CollectionAddress, signal: AbortSignal): Promise<void> {
+    return this.#whenAway((address) => !isSameName(address, name), signal);
+  }
+
+  /** Resolves when it is no longer in the database. Rejects as `whenDropped`. */
+  whenOutOf(database: string, signal: AbortSignal): Promise<void> {
+    return this.#whenAway((address) => address.database !== database, signal);
+  }
+
+  async #whenAway(isElsewhere: (address: CollectionAddress) => boolean, signal: AbortSignal): Promise<void> {
+    const isAway = () => isElsewhere(this.address);
+    const isSettled = () =>
+      isAway() || this.isDropped || this.#hasFailed || this.#hasLeft || this.#successor !== undefined;
+    await this.#conditions.until(isSettled, signal);
+    if (isAway()) return;
+    if (this.#successor !== undefined) await this.#successor.#whenAway(isElsewhere, signal);
+    else if (this.#hasFailed) throw this.#inTheWay();
+  }
+
   /** Runs an operation of the operation channel in its place. @see CollectionOperations */
-  async operation(place: OperationPlace, name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async operation(
+    place: OperationPlace,
+    name: string,
+    run: (signal: AbortSignal) => Promise<string | undefined>,
+  ): Promise<void> {
     try {
       await this.#operations.run(place, name, run);
     } catch (error) {
       this.fail(error);
       throw error;
     }
+  }
+
+  /** Its copy is there, and nothing but the log and the catalogue changes it. */
+  get isFollowing(): boolean {
+    const isJoined = this.#copy === 'none' || this.#copy === 'joined';
+    return this.#targetCopy.isReady && isJoined && !this.isEnding && !this.hasFailed;
+  }
+
+  /** Whether its copy is there is not known yet. */
+  get isBeingMade(): boolean {
+    return this.#targetCopy.phase === 'creating' && !this.#targetCopy.isReady;
+  }
+
+  /** A step that the catalogue asks for, in one line with the operations of the log. @see CollectionOperations.step */
+  step(body: () => Promise<void>): Promise<void> {
+    return this.#operations.step(body);
+  }
+
+  /** In a step. Calls of its own that are under way end first, and none begins meanwhile. */
+  async rename(to: CollectionAddress): Promise<void> {
+    const closed = await this.#gate.close(this.#signal);
+    try {
+      await this.#writer.whenSettled();
+      const object = `${this.address.database}/${this.address.collection}`;
+      await this.#targetCopy.rename(to, (name, call) => this.#attempts(name, call, object));
+    } finally {
+      closed[Symbol.dispose]();
+    }
+  }
+
+  /** @see TargetCopy.willBeNamed */
+  willBeNamed(to: CollectionAddress): void {
+    this.#targetCopy.willBeNamed(to);
+  }
+
+  /**
+   * The catalogue has proven its end, and every shard is past the place at which that was read. `leave`: it was decided that the
+   * copy stays.
+   */
+  endProven(decision: 'drop' | 'leave'): Promise<void> {
+    const progress = this.vchannels.map((vchannel) => this.#progressOf(vchannel));
+    const latest = progress.reduce((last, tick) => (tick > last ? tick : last), this.createTick);
+    const tick = asTimeTick(latest + 1n);
+    return decision === 'drop' ? this.#targetCopy.drop(tick) : this.#targetCopy.leave(tick);
+  }
+
+  /** The same of a partition, whose name no other one bears. */
+  partitionEndProven(id: PartitionId, name: string): Promise<void> {
+    return this.#targetCopy.dropEndedPartition(id, name);
+  }
+
+  /** Its rows stay, as decided. */
+  leaveEndedPartition(id: PartitionId): void {
+    this.#targetCopy.leaveEndedPartition(id);
+  }
+
+  /** The copy has a partition of that name, and the drop of this one has not been applied. */
+  hasPartition(id: PartitionId, name: string): boolean {
+    return this.#targetCopy.hasPartition(id, name);
+  }
+
+  /** Resolves when `isPast` says yes to where each shard resumes: true; or the collection has ended or stopped: false. */
+  async whenConfirmedPast(
+    isPast: (vchannel: VChannel, next: MessageOrdinal) => boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const isThere = (vchannel: VChannel): boolean => {
+      const lane = this.#lanes.get(vchannel);
+      return lane !== undefined && isPast(vchannel, firstOrdinal(lane.confirmed.resume));
+    };
+    const isOver = (): boolean => this.isEnding || this.hasFailed;
+    await this.#conditions.until(() => isOver() || this.vchannels.every((shard) => isThere(shard)), signal);
+    return !isOver();
   }
 
   /** Ends all that is done for it, to be taken up again by another in its place. */
@@ -373,11 +489,23 @@ export class CollectionReplica implements LaneOwner {
     return this.#applier.apply(lane, entries);
   }
 
-  async #whenReady(lane: ShardLane): Promise<void> {
-    const predecessors = this.#context.predecessorsOf(this);
-    if (predecessors.length > 0) {
-      await lane.waitFor(Promise.all(predecessors.map((earlier) => earlier.whenDropped(this.#signal))));
+  /** Resolves when no earlier collection bears its name on the target any more. Rejects where one that does has failed. */
+  async whenNameFree(): Promise<void> {
+    for (;;) {
+      const predecessors = this.#context.predecessorsOf(this);
+      if (predecessors.length === 0) return;
+      const name = { ...this.address };
+      const away = Promise.all(predecessors.map((earlier) => earlier.whenAway(name, this.#signal)));
+      // It may be given another name itself meanwhile.
+      const named = this.#conditions.until(() => !isSameName(this.address, name), this.#signal);
+      away.catch(() => undefined);
+      named.catch(() => undefined);
+      await Promise.race([away, named]);
     }
+  }
+
+  async #whenReady(lane: ShardLane): Promise<void> {
+    if (this.#context.predecessorsOf(this).length > 0) await lane.waitFor(this.whenNameFree());
     await orAborted(this.ensureReady(), this.#signal);
   }
 
@@ -521,6 +649,25 @@ export class CollectionReplica implements LaneOwner {
    * the collection.
    */
   onTarget<T>(
+    name: string,
+    call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
+    object = `${this.address.database}/${this.address.collection}`,
+  ): Promise<T> {
+    return this.#attempts(
+      name,
+      async (signal, previous) => {
+        const inside = await this.#gate.enter(this.#signal);
+        try {
+          return await call(signal, previous);
+        } finally {
+          inside[Symbol.dispose]();
+        }
+      },
+      object,
+    );
+  }
+
+  #attempts<T>(
     name: string,
     call: (signal: AbortSignal, previous: ReplicationError | undefined) => Promise<T>,
     object = `${this.address.database}/${this.address.collection}`,

@@ -40,6 +40,7 @@ export interface WriteCounters {
 
 export interface CollectionWriterOptions {
   readonly target: Target;
+  /** Its name may change between two calls. */
   readonly address: CollectionAddress;
   readonly schema: CollectionSchema;
   readonly onTarget: OnTarget;
@@ -108,8 +109,8 @@ export class CollectionWriter {
     const { target, address, schema, confirmed } = this.#options;
     const { call, partition, rowCount } = write;
     if (call === 'delete') {
-      const toDelete = { ...address, partition, keyField: schema.keyField.name, keys: write.deletedKeys() };
-      await this.#attempts('delete', write.byteCount, (signal) => target.delete(toDelete, signal));
+      const toDelete = { partition, keyField: schema.keyField.name, keys: write.deletedKeys() };
+      await this.#attempts('delete', write.byteCount, (signal) => target.delete({ ...address, ...toDelete }, signal));
       this.counters.rowsDeleted += rowCount;
     } else {
       await this.#put(partition, { rowCount, fields: write.fields() }, call === 'upsert');
@@ -128,12 +129,11 @@ export class CollectionWriter {
     const { target, address, schema } = this.#options;
     await this.whenSettled();
     const write = {
-      ...address,
       partition: this.#hasPartitionKey ? '' : partition,
       keyField: schema.keyField.name,
       keys,
     };
-    await this.#attempts('delete', keysByteCount(keys), (signal) => target.delete(write, signal));
+    await this.#attempts('delete', keysByteCount(keys), (signal) => target.delete({ ...address, ...write }, signal));
     this.counters.rowsDeleted += keys.values.length;
   }
 
@@ -146,12 +146,13 @@ export class CollectionWriter {
     const { target, address } = this.#options;
     const fields = this.#toInsert(columns, rowCount);
     if ('kind' in fields) throw malformedColumn(address, fields.what);
-    const write = { ...address, partition, rowCount, fields };
     let isKeyed = isKeyedFromStart;
     const byteCount = fields.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
     await this.#attempts(isKeyed ? 'upsert' : 'insert', byteCount, (signal, mayBeThere) => {
       // Every repetition from then on replaces the rows.
       isKeyed ||= mayBeThere;
+      // The name that it bears at this attempt.
+      const write = { ...address, partition, rowCount, fields };
       return isKeyed ? target.upsert(write, signal) : target.insert(write, signal);
     });
     this.counters.rowsWritten += rowCount;

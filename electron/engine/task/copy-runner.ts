@@ -80,8 +80,13 @@ export class CopyRunner {
     const { replica } = copy;
     // From the first moment on: as long as it waits for its turn it is a copy too.
     replica.copyStatus ??= copiedSoFar(this.#context.store.copyProgress(replica.id));
-    this.#queue.push(copy);
-    this.#next();
+    const queue = (): void => {
+      this.#queue.push(copy);
+      this.#next();
+    };
+    // Without a turn of its own, which the one that bears its name may need to be renamed.
+    if (this.#context.predecessorsOf(replica).length === 0) queue();
+    else replica.whenNameFree().then(queue, (error: unknown) => replica.fail(error));
   }
 
   /** In force at once. Copies that run beyond a smaller number go on to their end. */
@@ -176,14 +181,11 @@ export class CopyRunner {
   }
 
   async #copy(source: CopySource, replica: CollectionReplica): Promise<void> {
-    const { predecessorsOf, target } = this.#context;
+    const { target } = this.#context;
     const found = await source.describe();
     // Its drop stands behind S.
     if (found === undefined) return;
-    await orAborted(
-      Promise.all(predecessorsOf(replica).map((earlier) => earlier.whenDropped(replica.signal))),
-      replica.signal,
-    );
+    await orAborted(replica.whenNameFree(), replica.signal);
     await orAborted(replica.ensureReady(), replica.signal);
     const filled = replica.isRecopy ? this.#filledTarget(replica) : undefined;
     if (filled === undefined) await this.#createIndexes(replica, found);

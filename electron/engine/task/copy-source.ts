@@ -53,6 +53,8 @@ export class CopySource {
   readonly #replica: CollectionReplica;
   readonly #loads: CopyLoads;
   #misses = 0;
+  /** Under which it was found last. */
+  #name: CollectionAddress | undefined;
 
   constructor(context: CopySourceContext, replica: CollectionReplica) {
     const { rows, store } = context;
@@ -121,7 +123,8 @@ export class CopySource {
   }
 
   /** What was loaded for the copy, by this run or an earlier one. Also where the copy has failed, its own signal over. */
-  async release(address: CollectionAddress): Promise<void> {
+  async release(found: CollectionAddress): Promise<void> {
+    const address = this.#name ?? found;
     const { signal, observer, notice } = this.#context;
     if (signal.aborted || this.#loads.loaded === undefined) return;
     const release = () => this.#loads.release(address, signal);
@@ -153,16 +156,24 @@ export class CopySource {
   ): Promise<PageAnswer> {
     const { rows, allowance } = this.#context;
     const { schema, signal: ended } = this.#replica;
+    this.#name ??= address;
     await allowance.whenFree(ended);
-    const read = { ...address, partition, schema, after, guarantee, ...allowance.pageSize() };
-    const page = await this.#reading('readPage', address, async (signal): Promise<PageAnswer> => {
-      try {
-        return await rows.readPage(read, signal);
-      } catch (error) {
-        if (signal.aborted || (await this.#isThere(address, partition))) throw error;
-        return 'gone';
-      }
-    });
+    let page: PageAnswer | 'renamed';
+    do {
+      const name = this.#name;
+      const read = { ...name, partition, schema, after, guarantee, ...allowance.pageSize() };
+      page = await this.#reading('readPage', name, async (signal): Promise<PageAnswer | 'renamed'> => {
+        try {
+          const found = await rows.readPage(read, signal);
+          return (await this.#isAt(name)) ? found : 'renamed';
+        } catch (error) {
+          if (signal.aborted) throw error;
+          if (!(await this.#isAt(name))) return 'renamed';
+          if (await this.#isThere(partition)) throw error;
+          return 'gone';
+        }
+      });
+    } while (page === 'renamed');
     if (page !== undefined && page !== 'gone') {
       const bytes = page.fields.reduce((sum, field) => sum + field.bytes.byteLength, 0);
       allowance.spend(page.rowCount, bytes);
@@ -170,12 +181,21 @@ export class CopySource {
     return page;
   }
 
-  /** A name says nothing of identity: what answers under it may be another by now. */
-  async #isThere(address: CollectionAddress, partition: string): Promise<boolean> {
+  /**
+   * A name says nothing of identity: after a rename, what answers under it may be another. So the catalogue is asked after
+   * each page, and a page that was read under a name of the past is read again. (Renamed and renamed back while one page is
+   * read, it would not be noticed.)
+   */
+  async #isAt({ database, collection }: CollectionAddress): Promise<boolean> {
     const found = await this.find();
-    if (found === undefined) return false;
-    if (found.name !== address.collection || found.database !== address.database) throw renamed(address);
-    return partition === '' || found.partitions.some(({ name }) => name === partition);
+    if (found === undefined || (found.name === collection && found.database === database)) return true;
+    this.#name = { database: found.database, collection: found.name };
+    return false;
+  }
+
+  async #isThere(partition: string): Promise<boolean> {
+    const found = await this.find();
+    return found !== undefined && (partition === '' || found.partitions.some(({ name }) => name === partition));
   }
 
   /** What somebody releases meanwhile is loaded again, where it may be. */
@@ -217,15 +237,6 @@ function anotherCluster({ database, collection }: CollectionAddress, isThere: bo
     'invalidConfig',
     'config',
     `The source's Milvus is not the one whose catalog is in etcd: ${database}.${collection} is ${found}. No row was read. Correct the address of Milvus, or etcd's address and root path, then resume.`,
-    { context: { database, collection } },
-  );
-}
-
-function renamed({ database, collection }: CollectionAddress): ReplicationError {
-  return new ReplicationError(
-    'notReadable',
-    'source',
-    `${database}.${collection} was renamed while its rows were copied. Resume, and the copy goes on under its new name.`,
     { context: { database, collection } },
   );
 }

@@ -207,6 +207,36 @@ export class LogReaders {
     };
   }
 
+  /**
+   * What every data channel holds now, for the stamp of a reading of the catalogue. @returns a wait for a collection to be
+   * confirmed past it; false: it has ended or stopped.
+   */
+  async stamp(): Promise<(replica: CollectionReplica) => Promise<boolean>> {
+    const followers = [...this.#followers.values()];
+    const ends = new Map(
+      await Promise.all(followers.map(async ({ channel }) => [channel, await this.latest(channel)] as const)),
+    );
+    const { signal } = this.#context;
+    const isPast = (vchannel: VChannel, next: MessageOrdinal): boolean => {
+      const channel = this.channelOf(vchannel);
+      const end = channel === undefined ? undefined : ends.get(channel);
+      // A channel that came into being after the reading holds nothing from before it.
+      if (channel === undefined || end === undefined) return channel !== undefined;
+      return end === ORDINAL_NONE || (this.#followers.get(channel)?.isPast(next, end) ?? false);
+    };
+    return async (replica) => {
+      const channels = new Set(replica.vchannels.map((vchannel) => this.channelOf(vchannel)));
+      const read = [...channels].map(async (channel) => {
+        const end = channel === undefined ? undefined : ends.get(channel);
+        if (channel !== undefined && end !== undefined) {
+          await this.#followers.get(channel)?.whenRead(end, undefined, signal);
+        }
+      });
+      await Promise.all(read);
+      return replica.whenConfirmedPast(isPast, signal);
+    };
+  }
+
   /** No shard is read apart from its channel any more. */
   whenTogether(signal: AbortSignal): Promise<unknown> {
     return orAborted(Promise.all(this.#catchUps), signal);

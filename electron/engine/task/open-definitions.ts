@@ -24,7 +24,13 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'releaseCollection',
   'loadPartitions',
   'releasePartitions',
+  'renameCollection',
+  'alterCollection',
+  'addField',
 ]);
+
+/** Calls on one alias are told apart by the collection that they name: `alias <id>`, `alias gone`. */
+const isDefinition = (name: string): boolean => DEFINITIONS.has(name) || name.startsWith('alias ');
 
 interface OpenDefinition {
   readonly name: string;
@@ -49,6 +55,14 @@ export class OpenDefinitions {
     }
   }
 
+  /** Resolves when nothing on the collection, or on what is in it, can land any more. */
+  async whenNoneOpen(collection: string, signal: AbortSignal): Promise<void> {
+    const concerns = (object: string): boolean => object === collection || object.startsWith(`${collection}/`);
+    for (const object of [...this.#open.keys()].filter(concerns)) {
+      await this.whenSettled(object, 'renameCollection of another', signal);
+    }
+  }
+
   /** An attempt that was sent at `sentMs` failed. */
   failed(object: string, name: string, error: ReplicationError, sentMs: number): void {
     if (outcomeOf(error) === 'unknown') this.#leaveOpen(object, name, sentMs);
@@ -60,13 +74,14 @@ export class OpenDefinitions {
   }
 
   #leaveOpen(object: string, name: string, sentMs: number): void {
-    if (!DEFINITIONS.has(name)) return;
+    if (!isDefinition(name)) return;
     const untilMs = sentMs + DEFINITION_LANDS_WITHIN_MS;
     if (untilMs > (this.#open.get(object)?.untilMs ?? 0)) this.#open.set(object, { name, untilMs });
   }
 
   #contrary(object: string, name: string): OpenDefinition | undefined {
     const open = this.#open.get(object);
-    return open === undefined || open.name === name || !DEFINITIONS.has(name) ? undefined : open;
+    const isContrary = isDefinition(name) || name.startsWith('renameCollection');
+    return open === undefined || open.name === name || !isContrary ? undefined : open;
   }
 }

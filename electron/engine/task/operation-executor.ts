@@ -9,18 +9,20 @@
 import type { CollectionId } from '../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
-import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError, toReplicationError, type ErrorCode } from '../../../shared/model/replication-error.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
 import { readKeyValues } from '../codec/key-values.ts';
 import type { OperationRecord, UnknownRecord } from '../codec/records.ts';
 import { isRefused } from '../errors/policy.ts';
 import { Conditions, SerialLane } from '../runtime/waiting.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
+import { withAddress } from '../target/operation-request.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { TaskSelection } from './task-selection.ts';
 import {
+  AS_DECIDED,
   decided,
   type OperationEvent,
   type OperationJournal,
@@ -28,6 +30,18 @@ import {
   type Park,
 } from './operation-journal.ts';
 import { subjectOf, subjectText, type RightsOperations } from './rights-operations.ts';
+
+/** Of these the catalogue shows what comes of them. */
+const SHOWN_BY_CATALOGUE: ReadonlySet<string> = new Set([
+  'createIndex',
+  'dropIndex',
+  'loadCollection',
+  'releaseCollection',
+  'loadPartitions',
+  'releasePartitions',
+]);
+/** It does not fit what the copy is by now; other refusals are about the target or its user. */
+const UNFIT: ReadonlySet<string> = new Set<ErrorCode>(['alreadyExists', 'invalidRequest', 'notFound']);
 
 type RunOperation = (replica: CollectionReplica, signal: AbortSignal) => Promise<void>;
 
@@ -60,6 +74,8 @@ export interface OperationExecutorContext {
   /** Begins to copy a collection again, by and by. */
   readonly recopy: (id: CollectionId) => void;
   readonly notice: (text: string) => void;
+  /** The copy is made what the catalogue shows, or stops. @returns whether that can be done. */
+  leaveToCatalogue(replica: CollectionReplica): boolean;
   /** Seen, and deliberately not applied. */
   skipped(record: OperationRecord | UnknownRecord, reason: string): void;
 }
@@ -91,6 +107,8 @@ export class OperationExecutor {
     const { target, selection } = this.#context;
     const { database } = record;
     const onCollections = (run: RunOperation) => this.#onCollections(record, place, run);
+    // Under the name that its copy bears by now, which may be another than the log's.
+    const requestFor = ({ address }: CollectionReplica) => withAddress(record.request, address);
     switch (record.operation) {
       case 'createDatabase':
         // One of which only single collections are replicated is made with the first of them.
@@ -115,19 +133,19 @@ export class OperationExecutor {
           () => this.#alterDatabase(record),
         );
       case 'createIndex':
-        return onCollections((_replica, signal) => target.createIndex(record.request, signal));
+        return onCollections((replica, signal) => target.createIndex(requestFor(replica), signal));
       case 'alterIndex':
-        return onCollections((_replica, signal) => target.alterIndex(record.request, signal));
+        return onCollections((replica, signal) => target.alterIndex(requestFor(replica), signal));
       case 'dropIndex':
-        return onCollections((_replica, signal) => target.dropIndex(record.request, signal));
+        return onCollections((replica, signal) => target.dropIndex(requestFor(replica), signal));
       case 'loadCollection':
-        return onCollections((_replica, signal) => target.loadCollection(record.request, signal));
+        return onCollections((replica, signal) => target.loadCollection(requestFor(replica), signal));
       case 'releaseCollection':
-        return onCollections((_replica, signal) => target.releaseCollection(record.request, signal));
+        return onCollections((replica, signal) => target.releaseCollection(requestFor(replica), signal));
       case 'loadPartitions':
-        return onCollections((_replica, signal) => unlessGone(target.loadPartitions(record.request, signal)));
+        return onCollections((replica, signal) => unlessGone(target.loadPartitions(requestFor(replica), signal)));
       case 'releasePartitions':
-        return onCollections((_replica, signal) => unlessGone(target.releasePartitions(record.request, signal)));
+        return onCollections((replica, signal) => unlessGone(target.releasePartitions(requestFor(replica), signal)));
       case 'flush':
         return onCollections((replica, signal) => target.flush(replica.address, signal));
       case 'truncateCollection':
@@ -170,10 +188,36 @@ export class OperationExecutor {
     await Promise.all(
       replicas.map((first) =>
         this.#onReplica(first, ordinal, park, (replica) =>
-          replica.operation(place, record.operation, (signal) => run(replica, signal)),
+          replica.operation(place, record.operation, (signal) =>
+            this.#orAsTheCatalogueShows(record, replica, run, signal),
+          ),
         ),
       ),
     );
+  }
+
+  /**
+   * What the target refuses may have been meant for the collection that bears the name by now (a rename is not in the log), or
+   * may need an operation that the source's log has lost. Where the catalogue shows what comes of it in the end, it is passed
+   * over, and the catalogue is followed: it stops the collection only if that is refused as well.
+   */
+  async #orAsTheCatalogueShows(
+    record: OperationRecord,
+    replica: CollectionReplica,
+    run: RunOperation,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    try {
+      await run(replica, signal);
+      return undefined;
+    } catch (error) {
+      const { code } = toReplicationError(error);
+      const isFit = SHOWN_BY_CATALOGUE.has(record.operation) && UNFIT.has(code);
+      if (!isFit || !this.#context.leaveToCatalogue(replica)) throw error;
+      const reason = 'The target refused it: what comes of it is taken from the catalogue.';
+      this.#context.skipped(record, reason);
+      return reason;
+    }
   }
 
   /** Repeated with whoever takes the place of a collection that has stopped; in the order of the log there too. */
@@ -239,7 +283,7 @@ export class OperationExecutor {
       signal.throwIfAborted();
       if (journal.isSettled(question.id) || !concerns()) return;
       if ((await decided(journal, question, park, signal)) === 'skip') {
-        this.#settle(record, question, { outcome: 'skipped', reason: 'By its policy, or as decided.' });
+        this.#settle(record, question, { outcome: 'skipped', reason: AS_DECIDED });
         return;
       }
       try {
@@ -290,7 +334,7 @@ export class OperationExecutor {
     const name = this.#context.targetDatabaseOf(database);
     const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
     const earlier = registry.inDatabase(database).filter(before(endTick));
-    await Promise.all(earlier.map((replica) => replica.whenDropped(signal)));
+    await Promise.all(earlier.map((replica) => replica.whenOutOf(database, signal)));
     return this.#context.databaseLane(name).run(async () => {
       // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
       if (registry.inTargetDatabase(name).length > 0) {

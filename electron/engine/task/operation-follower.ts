@@ -54,6 +54,8 @@ export class OperationFollower {
   /** The first that failed: the checkpoint must not pass it, so that a later start runs it. */
   #firstFailed: MessageOrdinal | undefined;
   #lastRead: MessageOrdinal;
+  /** Handed on to whom it concerns. */
+  #lastTaken: MessageOrdinal;
   readonly #conditions = new Conditions();
   #start: ResumePoint;
   #confirmedTick: TimeTick;
@@ -67,6 +69,7 @@ export class OperationFollower {
     this.#confirmedTick = tick;
     this.#confirmedOrdinal = resume.kind === 'after' ? resume.ordinal : asOrdinal(resume.ordinal - 1n);
     this.#lastRead = this.#confirmedOrdinal;
+    this.#lastTaken = this.#confirmedOrdinal;
   }
 
   get pendingCount(): number {
@@ -76,6 +79,11 @@ export class OperationFollower {
   /** Some failed that only a new start runs again. */
   get hasGivenUp(): boolean {
     return this.#firstFailed !== undefined;
+  }
+
+  /** Resolves when every operation up to there stands in the line of whom it concerns. */
+  whenTaken(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
+    return this.#conditions.until(() => this.#lastTaken >= ordinal, signal);
   }
 
   whenConfirmed(ordinal: MessageOrdinal, signal: AbortSignal): Promise<void> {
@@ -118,6 +126,7 @@ export class OperationFollower {
     this.#lastRead = message.ordinal;
     if (record.endTick > this.#confirmedTick) this.#confirmedTick = record.endTick;
     if (record.kind !== 'operation' && !isUnknownOperation(record)) {
+      this.#lastTaken = message.ordinal;
       this.#finish(pending);
       return;
     }
@@ -133,6 +142,8 @@ export class OperationFollower {
           this.#finish(pending);
         },
       );
+    this.#lastTaken = message.ordinal;
+    this.#conditions.changed();
   }
 
   #park(): Disposable | undefined {

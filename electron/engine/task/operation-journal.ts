@@ -44,6 +44,9 @@ export type OperationQuestion = Omit<OperationEvent, 'id' | 'at' | 'outcome' | '
   readonly isSkipOnly?: boolean;
 };
 
+/** Why it was left out. */
+export const AS_DECIDED = 'By its policy, or as decided.';
+
 export interface OperationJournalContext {
   readonly store: Pick<TaskStore, 'recordOperation' | 'operations' | 'decideOperation' | 'operationDecisions'>;
   readonly clock: Clock;

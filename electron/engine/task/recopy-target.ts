@@ -23,6 +23,7 @@ import { isNotLoaded } from '../source/rows/range-query.ts';
 import type { CollectionIndex, CollectionState, KeySource, KeysRead } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionReplica } from './collection-replica.ts';
+import { isIndex } from './reconciler/diff.ts';
 import { CopyLoads } from './copy-loads.ts';
 import type { DescribedCollection } from './copy-source.ts';
 
@@ -145,17 +146,6 @@ export class RecopyTarget {
       }
     }
   }
-}
-
-/** Servers add settings of their own to those that were asked for. */
-function isIndex(found: CollectionIndex, wanted: CollectionIndex): boolean {
-  const has = ({ key, value }: CollectionIndex['params'][number]): boolean =>
-    found.params.some((param) => param.key === key && param.value === value);
-  return (
-    found.fieldName === wanted.fieldName &&
-    found.indexName === wanted.indexName &&
-    wanted.params.every((one) => has(one))
-  );
 }
 
 function withoutKeys(keys: PrimaryKeys, kept: ReadonlySet<PrimaryKey>): PrimaryKeys {

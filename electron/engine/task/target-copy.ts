@@ -6,11 +6,12 @@
  */
 import type { CollectionId, PartitionId } from '../../../shared/model/ids.ts';
 import { OWNER_PROPERTY } from '../../../shared/model/origin-chain.ts';
-import { ReplicationError } from '../../../shared/model/replication-error.ts';
-import type { StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
+import type { StoredCollection, StoredName, TaskStore } from '../../../shared/model/task-state.ts';
 import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
 import type { DropPartitionRecord } from '../codec/records.ts';
+import { outcomeOf } from '../errors/policy.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { SerialLane } from '../runtime/waiting.ts';
@@ -20,12 +21,18 @@ import type { OnTarget } from './collection-writer.ts';
 import type { CopyLoops } from './copy-loops.ts';
 import type { OperationJournal } from './operation-journal.ts';
 import type { OpenDefinitions } from './open-definitions.ts';
+import { isSameName } from './reconciler/renames.ts';
 
 export interface TargetCopyContext {
   readonly target: Target;
-  readonly store: Pick<TaskStore, 'updateCollection' | 'addDroppedPartition'>;
+  readonly store: Pick<TaskStore, 'updateCollection' | 'addDroppedPartition' | 'beginRename' | 'endRename'>;
   readonly onTarget: OnTarget;
-  readonly openDefinitions: Pick<OpenDefinitions, 'mayBeOpen'>;
+  readonly openDefinitions: Pick<OpenDefinitions, 'mayBeOpen' | 'whenNoneOpen'>;
+  /** An alias of that name stands in the way: the source has a collection of the name, so it has ended there. */
+  freeName(address: CollectionAddress): Promise<void>;
+  /** Aliases stand for the collection, which is about to be dropped. */
+  freeOfAliases(id: CollectionId): Promise<void>;
+  readonly signal: AbortSignal;
   /** Written into the target's collection: whose copy it is. */
   originOf(id: CollectionId): string;
   /** Which task has made it. */
@@ -51,8 +58,7 @@ export interface TargetCopyContext {
 export class TargetCopy {
   readonly #context: TargetCopyContext;
   readonly #stored: StoredCollection;
-  readonly #address: CollectionAddress;
-  readonly #targetAddress: CollectionAddress;
+  readonly #address: { -readonly [Part in keyof CollectionAddress]: CollectionAddress[Part] };
   readonly #schema: CollectionSchema;
   readonly #droppedPartitions: Set<PartitionId>;
   readonly #knownPartitions = new Set<string>();
@@ -65,23 +71,32 @@ export class TargetCopy {
   #dropTick: TimeTick | undefined;
   #ready: Promise<void> | undefined;
   #isReady = false;
+  #renamingTo: StoredName | undefined;
+  #dropped: Promise<void> | undefined;
 
+  /** `address` is the collection's own, and changes with its name. */
   constructor(
     context: TargetCopyContext,
     stored: StoredCollection,
+    address: { -readonly [Part in keyof CollectionAddress]: CollectionAddress[Part] },
     schema: CollectionSchema,
     droppedPartitions: Iterable<PartitionId>,
   ) {
     this.#context = context;
     this.#stored = stored;
-    this.#address = { database: stored.database, collection: stored.name };
-    this.#targetAddress = context.targetOf(this.#address);
+    this.#address = address;
+    this.#renamingTo = stored.renamingTo;
     this.#schema = schema;
     this.#phase = stored.phase;
     this.#targetId = stored.targetId;
     this.#targetCreateTick = stored.targetCreateTick;
     this.#dropTick = stored.dropTick;
     this.#droppedPartitions = new Set(droppedPartitions);
+  }
+
+  /** Follows the name. */
+  get #targetAddress(): CollectionAddress {
+    return this.#context.targetOf(this.#address);
   }
 
   get phase(): StoredCollection['phase'] {
@@ -109,6 +124,10 @@ export class TargetCopy {
     return this.#phase === 'dropping' || this.#phase === 'dropped';
   }
 
+  get isBeingRenamed(): boolean {
+    return this.#renamingTo !== undefined;
+  }
+
   /** Of the source's drop, once it has been reached. */
   get dropTick(): TimeTick | undefined {
     return this.#dropTick;
@@ -132,6 +151,10 @@ export class TargetCopy {
 
   isPartitionDropped(id: PartitionId): boolean {
     return this.#droppedPartitions.has(id);
+  }
+
+  hasPartition(id: PartitionId, name: string): boolean {
+    return this.#knownPartitions.has(name) && !this.#droppedPartitions.has(id);
   }
 
   async ensurePartition(name: string): Promise<void> {
@@ -194,20 +217,50 @@ export class TargetCopy {
     isRepeated: boolean,
     record: () => void,
   ): Promise<void> {
-    const { target, store, onTarget, openDefinitions } = this.#context;
+    const { target, onTarget, openDefinitions } = this.#context;
     await this.#whenUndisturbed(tick);
     if (isRepeated) openDefinitions.mayBeOpen(this.#objectOf(name), 'dropPartition');
     const drop = (signal: AbortSignal) => target.dropPartition(this.#address, name, signal);
     await onTarget('dropPartition', drop, this.#objectOf(name));
     record();
-    store.addDroppedPartition(this.#stored.id, id);
-    this.#droppedPartitions.add(id);
-    this.#knownPartitions.delete(name);
+    this.#partitionDropped(id, name);
     this.#context.partitionsWanted();
   }
 
-  /** When every shard has come to the drop, which stands at `tick`. */
-  async drop(tick: TimeTick): Promise<void> {
+  #partitionDropped(id: PartitionId, name: string): void {
+    const { store } = this.#context;
+    store.addDroppedPartition(this.#stored.id, id);
+    this.#droppedPartitions.add(id);
+    this.#knownPartitions.delete(name);
+  }
+
+  /** As below, of one whose end was decided against: its rows stay, and one that bears its name later is the same one. */
+  leaveEndedPartition(id: PartitionId): void {
+    this.#context.store.addDroppedPartition(this.#stored.id, id);
+    this.#droppedPartitions.add(id);
+  }
+
+  /** The catalogue has proven its end, and the drop was not met in the log. */
+  async dropEndedPartition(id: PartitionId, name: string): Promise<void> {
+    const { target, onTarget } = this.#context;
+    await this.#partitionLane.run(async () => {
+      if (this.#droppedPartitions.has(id)) return;
+      const drop = (signal: AbortSignal) => target.dropPartition(this.#address, name, signal);
+      await onTarget('dropPartition', drop, this.#objectOf(name));
+      this.#partitionDropped(id, name);
+    });
+  }
+
+  /**
+   * When every shard has come to the drop, which stands at `tick`; or when the catalogue has proven the collection's end.
+   * Asked for twice it is done once.
+   */
+  drop(tick: TimeTick): Promise<void> {
+    this.#dropped ??= this.#drop(tick);
+    return this.#dropped;
+  }
+
+  async #drop(tick: TimeTick): Promise<void> {
     await this.#whenUndisturbed(tick);
     this.#dropTick = tick;
     this.#context.store.updateCollection(this.#stored.id, { phase: 'dropping', dropTick: tick });
@@ -231,8 +284,7 @@ export class TargetCopy {
   async leavePartition({ partitionId: id, beginTick: tick }: DropPartitionRecord, record: () => void): Promise<void> {
     await this.#whenUndisturbed(tick);
     record();
-    this.#context.store.addDroppedPartition(this.#stored.id, id);
-    this.#droppedPartitions.add(id);
+    this.leaveEndedPartition(id);
   }
 
   /** An earlier run has begun it, and may have sent it just before it ended. */
@@ -244,6 +296,7 @@ export class TargetCopy {
 
   async #finishDrop(): Promise<void> {
     const { target, onTarget } = this.#context;
+    await this.#context.freeOfAliases(this.#stored.id);
     await this.#context.databaseLane(this.#targetAddress.database).run(async () => {
       const found = await onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
       // By identity: a later collection of the same name is not ours to drop.
@@ -259,7 +312,8 @@ export class TargetCopy {
 
   /** What is made because rows need it, and what a crash had left half done. */
   #record(operation: string, tick: TimeTick, object?: string): void {
-    const { id, database, name } = this.#stored;
+    const { id } = this.#stored;
+    const { database, collection: name } = this.#address;
     const at = this.#context.clock.now();
     const ids = { createCollection: `create/${id}`, dropCollection: `drop/${id}` }[operation];
     const collection = { id, name };
@@ -290,6 +344,7 @@ export class TargetCopy {
 
   async #makeReady(): Promise<void> {
     const { target, store, onTarget } = this.#context;
+    await this.#takeUpRename();
     const { database, collection } = this.#address;
     await this.#context.loops.assertNone(this.#stored);
     const describe = () => onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
@@ -305,6 +360,7 @@ export class TargetCopy {
       if (found === undefined) {
         this.#setPhase('creating');
         await this.#context.ensureDatabase(this.#targetAddress.database);
+        await this.#context.freeName(this.#address);
         await onTarget('createCollection', (signal) => this.#create(origin, signal));
       }
       const made = found ?? (await describe());
@@ -340,6 +396,85 @@ export class TargetCopy {
       const found = await this.#context.target.describeCollection(this.#address, signal);
       if (found === undefined || !this.#isOwn(found)) throw this.#notOurs(found);
     }
+  }
+
+  /** Not on the target yet: it will be made under the name. */
+  willBeNamed({ database, collection }: CollectionAddress): void {
+    this.#context.store.endRename(this.#stored.id, { database, name: collection });
+    Object.assign(this.#address, { database, collection });
+    this.#context.changed();
+  }
+
+  /**
+   * Nothing else of the collection is under way, and nothing that it has sent can land any more. `rename` makes the call. The
+   * intent is on disk before, so that a later run finishes it.
+   */
+  async rename(to: CollectionAddress, rename: OnTarget): Promise<void> {
+    const { store, openDefinitions, signal } = this.#context;
+    const { database, collection } = this.#address;
+    await openDefinitions.whenNoneOpen(`${database}/${collection}`, signal);
+    await openDefinitions.whenNoneOpen(`${to.database}/${to.collection}`, signal);
+    const target = this.#context.targetOf(to);
+    await this.#inLanes([this.#targetAddress.database, target.database], async () => {
+      await this.#context.ensureDatabase(target.database);
+      await this.#context.freeName(to);
+      const name = { database: to.database, name: to.collection };
+      store.beginRename(this.#stored.id, name);
+      this.#renamingTo = name;
+      await this.#finishRename(to, rename);
+    });
+  }
+
+  /** An earlier run has begun it, and may have sent it just before it ended. */
+  async #takeUpRename(): Promise<void> {
+    const renamingTo = this.#renamingTo;
+    if (renamingTo === undefined) return;
+    const to = { database: renamingTo.database, collection: renamingTo.name };
+    const { database, collection } = this.#address;
+    const { openDefinitions, onTarget } = this.#context;
+    openDefinitions.mayBeOpen(`${database}/${collection}`, 'renameCollection');
+    const target = this.#context.targetOf(to);
+    await this.#inLanes([this.#targetAddress.database, target.database], () => this.#finishRename(to, onTarget));
+  }
+
+  async #finishRename(to: CollectionAddress, rename: OnTarget): Promise<void> {
+    const { target, store } = this.#context;
+    const from = { ...this.#address };
+    const isOurs = async (address: CollectionAddress, signal: AbortSignal): Promise<boolean> =>
+      (await target.describeCollection(address, signal))?.id === this.#targetId;
+    const end = (at: CollectionAddress): void => {
+      store.endRename(this.#stored.id, { database: at.database, name: at.collection });
+      Object.assign(this.#address, at);
+      this.#renamingTo = undefined;
+      this.#context.changed();
+    };
+    // Two names of the source can be one on the target.
+    if (isSameName(this.#targetAddress, this.#context.targetOf(to))) {
+      end(to);
+      return;
+    }
+    try {
+      await rename('renameCollection', async (signal) => {
+        try {
+          await target.renameCollection(from, to, signal);
+        } catch (error) {
+          // The answer to an earlier attempt was lost, and it had succeeded.
+          if (!(await isOurs(to, signal))) throw error;
+        }
+      });
+      end(to);
+    } catch (error) {
+      // Refused: it keeps its name. The catalogue may have another one for it by now.
+      if (outcomeOf(toReplicationError(error)) === 'refused' && !this.#context.signal.aborted) end(from);
+      throw error;
+    }
+  }
+
+  /** Of the target's databases, always in the same order. */
+  async #inLanes(databases: readonly string[], body: () => Promise<void>): Promise<void> {
+    const [first, ...others] = [...new Set(databases)].toSorted();
+    if (first === undefined) return body();
+    return this.#context.databaseLane(first).run(() => this.#inLanes(others, body));
   }
 
   #setPhase(phase: StoredCollection['phase']): void {

@@ -31,6 +31,11 @@ export class TargetDatabases {
     for (const database of databases) this.#own.add(database);
   }
 
+  /** Seen on the target, or made there. */
+  isKnown(database: string): boolean {
+    return this.#known.has(database);
+  }
+
   /** One at a time per database: making and removing the database and what is in it. */
   lane(database: string): SerialLane {
     const lane = this.#lanes.get(database) ?? new SerialLane();

@@ -57,12 +57,14 @@ import { decisionNeeded, OperationJournal, type Park } from './operation-journal
 import { OperationFollower } from './operation-follower.ts';
 import { RightsCopy } from './rights-copy.ts';
 import { RightsOperations, ROOT } from './rights-operations.ts';
+import { Reconciler } from './reconciler/reconciler.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import { Quarantine, type ShardEntry } from './quarantine.ts';
 import { endingRun, newRun } from './run-lease.ts';
 import { ScopeKeeper } from './scope-keeper.ts';
 import type { ShardLane } from './shard-lane.ts';
 import { StatusBoard } from './status-board.ts';
+import { TargetAliases } from './target-aliases.ts';
 import { withOverrides } from './target-overrides.ts';
 import { TargetCalls } from './target-calls.ts';
 import { TargetDatabases } from './target-databases.ts';
@@ -139,6 +141,8 @@ export class TaskEngine {
   readonly #births: CollectionBirths;
   readonly #catalog: CatalogReadings;
   readonly #databases: TargetDatabases;
+  readonly #aliases: TargetAliases;
+  readonly #reconciler: Reconciler;
   readonly #readers: LogReaders;
   readonly #intents: IntentMarks;
   readonly #slots = new WriteSlots();
@@ -256,8 +260,33 @@ export class TaskEngine {
       observer: this.#board.observer('catalog'),
       addReplica: (stored) => this.#addReplica(stored),
     });
+    this.#aliases = new TargetAliases({
+      ...parts,
+      isOurs: (origin) => origin.startsWith(`${this.#etcdClusterId}/`),
+      isOfTask: (origin) => [...this.#registry.all()].some(({ id }) => origin === this.#originOf(id)),
+      originOf: (id) => this.#originOf(id),
+      define: (object, asks, name, call) => this.#define(object, asks, name, call),
+    });
+    this.#reconciler = new Reconciler({
+      ...shared,
+      aliases: this.#aliases,
+      databases: this.#databases,
+      targetRows: parts.targetRows,
+      journal: this.#journal,
+      observer: this.#board.observer('catalog'),
+      clusterId: () => this.#etcdClusterId,
+      stamp: () => this.#stamp(),
+      readAgain: () => this.#catalog.changed(),
+      onTarget: (name, call) => this.#calls.attempt(name, call),
+      selection: this.#scope.selection,
+      targetOf: (address) => this.#mapping.address(address),
+      targetDatabaseOf: (database) => this.#mapping.database(database),
+      guard: (work) => this.#guard(work),
+      notice: (text) => this.#board.notice(text),
+    });
     this.#catalog = new CatalogReadings({
       ...shared,
+      seen: (snapshot) => this.#reconciler.seen(snapshot),
       observer: this.#board.observer('catalog'),
       assertNotMissed: (collection) => {
         if (!this.#scope.isSelecting) this.#births.assertNotMissed(collection);
@@ -390,8 +419,12 @@ export class TaskEngine {
       // A drop that an earlier run began has no shard left that could wait for it.
       const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
       await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
-      const { partitions } = await this.#catalog.now();
-      await orAborted(partitions, stop);
+      for (;;) {
+        const { partitions } = await this.#catalog.now();
+        await orAborted(partitions, stop);
+        if (this.#reconciler.isSettled) break;
+        await this.#reconciler.whenChanged(stop);
+      }
       await this.#rights.now();
     })();
     await Promise.race([level, failure]);
@@ -436,6 +469,7 @@ export class TaskEngine {
     await this.#scope.applyAtStart(found, collections);
     const stored = store.load() ?? found;
     this.#databases.takeUp(stored.databases);
+    this.#aliases.takeUp(stored.aliases);
     this.#quarantine.takeUp();
     this.#journal.takeUp();
     this.#journal.leave((id) => stored.collections.some((one) => one.id.toString() === id));
@@ -622,6 +656,7 @@ export class TaskEngine {
     this.#board.collectionRecovered(replica.id);
     this.#readers.forget(replica);
     this.#journal.leave((id) => id !== replica.id.toString());
+    this.#aliases.left(replica.id);
   }
 
   async #come(collections: readonly StoredCollection[], shards: readonly StoredShard[]): Promise<void> {
@@ -769,6 +804,7 @@ export class TaskEngine {
       dropOwnDatabase: (database) => this.#databases.dropOwn(database),
       targetDatabaseOf: (database) => this.#mapping.database(database),
       selection: this.#scope.selection,
+      leaveToCatalogue: (replica) => this.#reconciler.leftTo(replica),
       skipped: (record, reason) => this.#skipped(record, reason),
     });
     return {
@@ -825,6 +861,9 @@ export class TaskEngine {
       laneFailed: (replica, lane, error) => this.#laneFailed(replica, lane, error),
       failed: (replica, error) => this.#collectionFailed(replica, error),
       notice: (text) => this.#board.notice(text),
+      operated: (replica) => this.#reconciler.operated(replica),
+      freeName: (address) => this.#aliases.freeName(address),
+      freeOfAliases: (id) => this.#aliases.freeOf(id),
     };
   }
 
@@ -837,6 +876,15 @@ export class TaskEngine {
     const describe = (signal: AbortSignal) => this.#parts.target.describeCollection(address, signal);
     const found = await this.#calls.onTarget('describeCollection', describe);
     return found?.origin === this.#originOf(id) && (found.owner === undefined || found.owner === this.#owner);
+  }
+
+  /** What stands in the log now, and is in its collections' lines. */
+  async #stamp(): Promise<(replica: CollectionReplica) => Promise<boolean>> {
+    const operations = this.#operations;
+    if (operations !== undefined) {
+      await operations.whenTaken(await this.#readers.latest(operations.channel), this.#end.signal);
+    }
+    return this.#readers.stamp();
   }
 
   #forget(replica: CollectionReplica): void {
@@ -906,6 +954,22 @@ export class TaskEngine {
 
   #whenMayWrite(signal: AbortSignal): Promise<void> {
     return this.#guardian?.whenMayWrite(signal) ?? Promise.resolve();
+  }
+
+  /** A definition of what no collection stands for. @see OpenDefinitions */
+  #define(object: string, asks: string, name: string, call: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#end;
+    return this.#calls.attempt(name, async (callSignal) => {
+      await this.#openDefinitions.whenSettled(object, asks, signal);
+      const sentMs = clock.now();
+      try {
+        await call(callSignal);
+      } catch (error) {
+        this.#openDefinitions.failed(object, asks, toReplicationError(error), sentMs);
+        throw error;
+      }
+    });
   }
 
   #track(work: Promise<unknown>, failed: (error: ReplicationError) => void): void {

@@ -36,7 +36,15 @@ function guardOf(host: string, copies: WatchedCopy[] = []) {
     target,
     store: { saveMarker: (marker) => (kept.marker = marker), doubtCopies: () => expect.fail('no doubt') },
     lease: {
-      task: { ...FIRST_STATE, scope: {}, epoch: 1, databases: [], droppedPartitions: [], writesUntilMs: 0 },
+      task: {
+        ...FIRST_STATE,
+        scope: {},
+        epoch: 1,
+        databases: [],
+        aliases: [],
+        droppedPartitions: [],
+        writesUntilMs: 0,
+      },
       previousRun: undefined,
     },
     run: { id: host, host, folder: '/data', pid: 1, began: Date.now() },

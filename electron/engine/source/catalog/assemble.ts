@@ -29,7 +29,7 @@ export interface KeyedValue {
 const DEFAULT_DATABASE_ID = 1n;
 
 /** Runs a reading of one value; protobufjs' errors become ours, with the key and never the value. */
-function read<T>(entry: KeyedValue, decode: (bytes: Uint8Array) => T): T {
+export function read<T>(entry: KeyedValue, decode: (bytes: Uint8Array) => T): T {
   try {
     return decode(entry.value);
   } catch (cause) {
@@ -37,7 +37,7 @@ function read<T>(entry: KeyedValue, decode: (bytes: Uint8Array) => T): T {
   }
 }
 
-const malformed = (key: string, cause?: unknown): ReplicationError =>
+export const malformed = (key: string, cause?: unknown): ReplicationError =>
   new ReplicationError(
     'malformedMessage',
     'source',
@@ -45,7 +45,7 @@ const malformed = (key: string, cause?: unknown): ReplicationError =>
     { cause, context: { key } },
   );
 
-const lastPart = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
+export const lastPart = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
 
 export function assembleDatabases(entries: readonly KeyedValue[]): CatalogDatabase[] {
   return entries

@@ -1,4 +1,4 @@
-/** What the source's etcd says of its databases, collections and partitions. It tells what there is; the log tells when. */
+/** What the source's etcd says of its databases, collections and what belongs to them. It tells what there is; the log tells when. */
 import type { CollectionId, PartitionId, PChannel, VChannel } from '../../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../../shared/time/time-tick.ts';
 import type { KeyValue } from '../../../../shared/model/key-value.ts';
@@ -41,12 +41,60 @@ export interface CatalogCollection {
   readonly startPositions: readonly ShardPosition[];
 }
 
+export interface CatalogIndex {
+  readonly name: string;
+  readonly fieldId: bigint;
+  /** As the user gave them, which is what the public call takes and gives. */
+  readonly params: readonly KeyValue[];
+}
+
+/** What is loaded of a collection, or is being loaded. */
+export interface CatalogLoad {
+  readonly replicaNumber: number;
+  readonly partitions: ReadonlySet<PartitionId>;
+}
+
+/** What a collection has beside its rows and schema. */
+export interface CatalogDefinitions {
+  readonly indexes: readonly CatalogIndex[];
+  /** `undefined`: nothing is loaded. */
+  readonly load: CatalogLoad | undefined;
+}
+
+export interface CatalogAlias {
+  readonly database: string;
+  readonly alias: string;
+  readonly collectionId: CollectionId;
+}
+
+/**
+ * What the catalogue says to have ended: a tombstone, or a state from Dropping on. That alone, not absence, proves an end;
+ * Milvus removes these words after some time.
+ */
+export interface CatalogEnds {
+  readonly collections: ReadonlySet<CollectionId>;
+  /** With their names, by their collection. */
+  readonly partitions: ReadonlyMap<CollectionId, ReadonlyMap<PartitionId, string>>;
+  /** By `aliasKey`. */
+  readonly aliases: ReadonlySet<string>;
+}
+
+/** An alias is known by its database and its name; `/` is part of neither. */
+export const aliasKey = ({ database, alias }: Pick<CatalogAlias, 'alias' | 'database'>): string =>
+  `${database}/${alias}`;
+
 export interface CatalogSnapshot {
+  /** Identity of the etcd cluster that was read, a decimal string. */
+  readonly clusterId: string;
   /** etcd's revision at which everything below was read. */
   readonly revision: bigint;
   readonly databases: readonly CatalogDatabase[];
   /** Only collections in the state Created. */
   readonly collections: readonly CatalogCollection[];
+  /** By collection; one that has none of them is left out. */
+  readonly definitions: ReadonlyMap<CollectionId, CatalogDefinitions>;
+  readonly aliases: readonly CatalogAlias[];
+  readonly ended: CatalogEnds;
 }
 
 export interface Catalog {
@@ -61,7 +109,7 @@ export interface Catalog {
    */
   collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined>;
   /**
-   * Calls back whenever collections, partitions or databases changed, until the signal aborts. Only says that something
+   * Calls back whenever anything that a snapshot shows changed, until the signal aborts. Only says that something
    * changed; re-established after every disconnection and compaction, with one call then.
    */
   watch(onChange: () => void, signal: AbortSignal): void;

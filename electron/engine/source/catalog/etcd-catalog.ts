@@ -2,8 +2,10 @@
  * The catalog of a Milvus source, read from its etcd (milvus internal/metastore/kv/rootcoord, 2.3).
  *
  * Under `<rootPath>/<metaSubPath>/root-coord/`: `database/db-info/<db>`, `database/collection-info/<db>/<collection>`,
- * `partitions/<collection>/<partition>`, `fields/<collection>/<field>`, and from 2.5 on
- * `functions/<collection>/<function>` (internal/metastore/kv/rootcoord, BuildFunctionKey). Milvus writes a collection's partitions and
+ * `database/aliases/<db>/<alias>`, `partitions/<collection>/<partition>`, `fields/<collection>/<field>`, and from 2.5 on
+ * `functions/<collection>/<function>` (internal/metastore/kv/rootcoord, BuildFunctionKey); beside it
+ * `field-index/<collection>/<index>`, `querycoord-collection-loadinfo/<collection>` and
+ * `querycoord-partition-loadinfo/<collection>/<partition>`. All at one revision, each kind in one range. Milvus writes a collection's partitions and
  * fields before it sets the collection to Created; the keys under `snapshots/` are history and stay unread.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,6 +22,7 @@ import {
   isDropped,
   type KeyedValue,
 } from './assemble.ts';
+import { assembleAliases, assembleDefinitions, assembleEnds } from './assemble-definitions.ts';
 import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
 import { hasClientCertificate } from '../../errors/tls-faults.ts';
 import { EtcdClient } from './etcd-client.ts';
@@ -31,6 +34,15 @@ const TIMEOUT_MS_DEFAULT = 4_000;
 const SNAPSHOT_ATTEMPTS_MAX = 3;
 const WATCH_BACKOFF_MIN_MS = 200;
 const WATCH_BACKOFF_MAX_MS = 5_000;
+
+const WATCHED = [
+  'root-coord/database/',
+  'root-coord/partitions/',
+  'root-coord/fields/',
+  'field-index/',
+  'querycoord-collection-loadinfo/',
+  'querycoord-partition-loadinfo/',
+] as const;
 
 export interface EtcdCatalogOptions {
   /** Limit of one call to etcd; 4 s unless given. */
@@ -88,11 +100,13 @@ class EtcdCatalog implements Catalog {
   }
 
   async #snapshot(): Promise<CatalogSnapshot> {
-    const { databases, revision } = await this.#databases();
-    const created = createdCollections(
-      await this.#client.all(this.#key('root-coord/database/collection-info/'), revision),
-    );
-    const partitions = this.#byCollection(await this.#client.all(this.#key('root-coord/partitions/'), revision));
+    const { databases, revision, clusterId } = await this.#databases();
+    const all = (what: string) => this.#client.all(this.#key(what), revision);
+    const collectionEntries = await all('root-coord/database/collection-info/');
+    const created = createdCollections(collectionEntries);
+    const partitionEntries = await all('root-coord/partitions/');
+    const partitions = this.#byCollection(partitionEntries);
+    const aliasEntries = await all('root-coord/database/aliases/');
     const fields = this.#byCollection(await this.#client.all(this.#key('root-coord/fields/'), revision));
     const functions = this.#byCollection(await this.#client.all(this.#key('root-coord/functions/'), revision));
     const collections: CatalogCollection[] = [];
@@ -103,7 +117,19 @@ class EtcdCatalog implements Catalog {
       const collection = assembleCollection(found, databases, ofPartitions, ofFields, ofFunctions);
       if (collection !== undefined) collections.push(collection);
     }
-    return { revision: BigInt(revision), databases, collections };
+    return {
+      clusterId,
+      revision: BigInt(revision),
+      databases,
+      collections,
+      definitions: assembleDefinitions(
+        await all('field-index/'),
+        await all('querycoord-collection-loadinfo/'),
+        await all('querycoord-partition-loadinfo/'),
+      ),
+      aliases: assembleAliases(aliasEntries, databases),
+      ended: assembleEnds(collectionEntries, partitionEntries, aliasEntries, databases),
+    };
   }
 
   async #collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {
@@ -136,12 +162,13 @@ class EtcdCatalog implements Catalog {
     /** Those of dropped databases too, whose collections may still be listed. */
     databaseIds: readonly string[];
     revision: string;
+    clusterId: string;
   }> {
-    const { revision } = await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1, keysOnly: true });
+    const { revision, clusterId } = await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1, keysOnly: true });
     const entries = await this.#client.all(this.#key(DATABASE_KEYS), revision);
     if (entries.length === 0) throw await this.#rootPathNotFound();
     const databaseIds = entries.map(({ key }) => key.slice(key.lastIndexOf('/') + 1));
-    return { databases: assembleDatabases(entries), databaseIds, revision };
+    return { databases: assembleDatabases(entries), databaseIds, revision, clusterId };
   }
 
   async #rootPathNotFound(): Promise<ReplicationError> {
@@ -187,7 +214,7 @@ class EtcdCatalog implements Catalog {
    * tells the receiver to look for what was missed.
    */
   async #watch(onChange: () => void, signal: AbortSignal): Promise<void> {
-    const prefixes = [this.#key('root-coord/database/'), this.#key('root-coord/partitions/')];
+    const prefixes = WATCHED.map((prefix) => this.#key(prefix));
     let backoffMs = WATCH_BACKOFF_MIN_MS;
     while (!signal.aborted) {
       const report = (): void => {

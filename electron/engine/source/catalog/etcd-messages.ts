@@ -41,6 +41,44 @@ const root = protobuf.Root.fromJSON({
         state: { type: 'uint32', id: 5 },
       },
     },
+    AliasInfo: {
+      fields: {
+        name: { type: 'string', id: 1 },
+        collectionId: { type: 'int64', id: 2 },
+        state: { type: 'uint32', id: 4 },
+        databaseId: { type: 'int64', id: 5 },
+      },
+    },
+    IndexInfo: {
+      fields: {
+        collectionId: { type: 'int64', id: 1 },
+        fieldId: { type: 'int64', id: 2 },
+        name: { type: 'string', id: 3 },
+        id: { type: 'int64', id: 4 },
+        indexParams: { rule: 'repeated', type: 'KeyValuePair', id: 6 },
+        userParams: { rule: 'repeated', type: 'KeyValuePair', id: 12 },
+      },
+    },
+    FieldIndex: {
+      fields: {
+        info: { type: 'IndexInfo', id: 1 },
+        isDeleted: { type: 'bool', id: 2 },
+      },
+    },
+    CollectionLoadInfo: {
+      fields: {
+        collectionId: { type: 'int64', id: 1 },
+        replicaNumber: { type: 'int32', id: 3 },
+        status: { type: 'uint32', id: 4 },
+      },
+    },
+    PartitionLoadInfo: {
+      fields: {
+        collectionId: { type: 'int64', id: 1 },
+        partitionId: { type: 'int64', id: 2 },
+        status: { type: 'uint32', id: 4 },
+      },
+    },
     MsgPosition: {
       fields: {
         channelName: { type: 'string', id: 1 },
@@ -82,6 +120,41 @@ export interface PartitionInfo {
   readonly state: number;
 }
 
+/** `etcdpb.AliasInfo`. */
+export interface AliasInfo {
+  readonly name: string;
+  readonly collectionId: bigint;
+  readonly state: number;
+  readonly databaseId: bigint;
+}
+
+/** `indexpb.FieldIndex`; one that was dropped stays, marked, until its files are gone. */
+export interface FieldIndex {
+  readonly info: {
+    readonly collectionId: bigint;
+    readonly fieldId: bigint;
+    readonly name: string;
+    readonly id: bigint;
+    readonly indexParams: readonly { readonly key: string; readonly value: string }[];
+    /** What `DescribeIndex` shows; older servers leave it out. */
+    readonly userParams: readonly { readonly key: string; readonly value: string }[];
+  } | null;
+  readonly isDeleted: boolean;
+}
+
+/** `querypb.CollectionLoadInfo`: there while the collection, or any partition of it, is loaded or being loaded. */
+export interface CollectionLoadInfo {
+  readonly collectionId: bigint;
+  readonly replicaNumber: number;
+  readonly status: number;
+}
+
+export interface PartitionLoadInfo {
+  readonly collectionId: bigint;
+  readonly partitionId: bigint;
+  readonly status: number;
+}
+
 /** `msgpb.MsgPosition`, as a channel checkpoint holds it. */
 export interface MsgPosition {
   readonly channelName: string;
@@ -96,6 +169,10 @@ export const COLLECTION_CREATING = 1;
 /** From here on (Dropping 2, Dropped 3) it has ended. */
 export const COLLECTION_DROPPING = 2;
 export const PARTITION_CREATED = 0;
+/** From here on (Dropping 2, Dropped 3) it has ended; seen as `28 02` on 2.3.5. */
+export const PARTITION_DROPPING = 2;
+/** Of an alias (etcdpb.AliasState); 2.3.5 keeps the tombstone only. */
+export const ALIAS_CREATED = 0;
 
 /** What a key holds that Milvus has deleted but keeps (milvus internal/metastore/kv/rootcoord, 2.3: the tombstone). */
 const TOMBSTONE = Uint8Array.of(0xe2, 0x9b, 0xbc);
@@ -113,4 +190,10 @@ export const readDatabaseInfo = (bytes: Uint8Array): DatabaseInfo => read('Datab
 export const readCollectionInfo = (bytes: Uint8Array): CollectionInfo =>
   read('CollectionInfo', bytes) as CollectionInfo;
 export const readPartitionInfo = (bytes: Uint8Array): PartitionInfo => read('PartitionInfo', bytes) as PartitionInfo;
+export const readAliasInfo = (bytes: Uint8Array): AliasInfo => read('AliasInfo', bytes) as AliasInfo;
+export const readFieldIndex = (bytes: Uint8Array): FieldIndex => read('FieldIndex', bytes) as FieldIndex;
+export const readCollectionLoadInfo = (bytes: Uint8Array): CollectionLoadInfo =>
+  read('CollectionLoadInfo', bytes) as CollectionLoadInfo;
+export const readPartitionLoadInfo = (bytes: Uint8Array): PartitionLoadInfo =>
+  read('PartitionLoadInfo', bytes) as PartitionLoadInfo;
 export const readMsgPosition = (bytes: Uint8Array): MsgPosition => read('MsgPosition', bytes) as MsgPosition;

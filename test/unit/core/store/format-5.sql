@@ -12,11 +12,11 @@ CREATE TABLE collection (
     phase TEXT NOT NULL, target_id TEXT, schema BLOB NOT NULL, shard_count INTEGER NOT NULL,
     consistency_level INTEGER NOT NULL, properties TEXT NOT NULL, partition_key_count INTEGER NOT NULL,
     vchannels TEXT NOT NULL, operations_until TEXT NOT NULL, copy TEXT NOT NULL DEFAULT 'none'
-    CHECK (copy IN ('none', 'due', 'copying', 'copied', 'joined')), target_create_tick TEXT, doubt TEXT, is_recopy INTEGER NOT NULL DEFAULT 0,
+    CHECK (copy IN ('none', 'due', 'copying', 'copied', 'joined')), target_create_tick TEXT, doubt TEXT, is_recopy INTEGER NOT NULL DEFAULT 0, renaming_to TEXT,
     PRIMARY KEY (task_id, collection_id)
   ) STRICT;
-INSERT INTO collection VALUES ('recorded', '470658247834468382', 'shop', 'orders ü', '470658248950677509', NULL, 'created', '9007199254740993', X'0001FEFF', 2, 2, '[{"key":"collection.ttl.seconds","value":"3600"}]', 0, '["lab-rootcoord-dml_0_470658247834468382v0","lab-rootcoord-dml_1_470658247834468382v1"]', '-1', 'joined', '470658248950677609', '{"code":"targetChanged","message":"The target was put back."}', 0);
-INSERT INTO collection VALUES ('recorded', '470658247834468390', 'shop', 'copied', '470658248950677509', NULL, 'pending', NULL, X'0001FEFF', 2, 2, '[{"key":"collection.ttl.seconds","value":"3600"}]', 0, '["lab-rootcoord-dml_0_470658247834468382v0","lab-rootcoord-dml_1_470658247834468382v1"]', '-1', 'copying', NULL, NULL, 0);
+INSERT INTO collection VALUES ('recorded', '470658247834468382', 'shop', 'orders ü', '470658248950677509', NULL, 'created', '9007199254740993', X'0001FEFF', 2, 2, '[{"key":"collection.ttl.seconds","value":"3600"}]', 0, '["lab-rootcoord-dml_0_470658247834468382v0","lab-rootcoord-dml_1_470658247834468382v1"]', '-1', 'joined', '470658248950677609', '{"code":"targetChanged","message":"The target was put back."}', 0, NULL);
+INSERT INTO collection VALUES ('recorded', '470658247834468390', 'shop', 'copied', '470658248950677509', NULL, 'pending', NULL, X'0001FEFF', 2, 2, '[{"key":"collection.ttl.seconds","value":"3600"}]', 0, '["lab-rootcoord-dml_0_470658247834468382v0","lab-rootcoord-dml_1_470658247834468382v1"]', '-1', 'copying', NULL, NULL, 0, NULL);
 CREATE TABLE connection (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -24,8 +24,8 @@ CREATE TABLE connection (
     secrets BLOB NOT NULL,
     is_lab INTEGER NOT NULL
   ) STRICT;
-INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01770964F6DBB087AD1EF8E916AAA90FE546BAC7747ECC5E600EA764783F0203588DE80FAE355DF46ABB00625EB38319E5BE7943', 0);
-INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01807BEA3C0F89992BAE7E95A468112E565AC64A5BA8C6A3862BA27391178102FD20985F9774AD32EE5D40BD1CADC44B46376DA0', 1);
+INSERT INTO connection VALUES ('from', 'Cluster from', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01D77C7F433F68E59D312933EEF142B90AA014176C42886949D363AAF72C4D4768885AC75C2A8730E6CDFD6555B9290A9C633350', 0);
+INSERT INTO connection VALUES ('to', 'Cluster to', '{"milvus":{"address":"127.0.0.1:19530"}}', X'01AB45993D1A41B7567E392BC5495560A70FEE3DDDA6AD10C2D320F7EB59E7DDFF4AB4D713505F07941EB83D15CCF3E6CD14691C', 1);
 CREATE TABLE copy_load (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     collection_id TEXT NOT NULL,
@@ -66,6 +66,13 @@ CREATE TABLE join_certificate (
     PRIMARY KEY (task_id, collection_id)
   ) STRICT;
 INSERT INTO join_certificate VALUES ('recorded', '470658247834468382', '{"collectionId":"470658247834468382","database":"shop","collection":"orders ü","rowsCopied":"7","sourceDoubles":"1","copyBegan":1795440000000,"copyEnded":1795440001000,"joined":1795440002000,"shards":[]}');
+CREATE TABLE made_alias (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    database TEXT NOT NULL,
+    alias TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    PRIMARY KEY (task_id, database, alias)
+  ) STRICT;
 CREATE TABLE made_database (
     task_id TEXT NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (task_id, name)

@@ -56,11 +56,25 @@ describe('a task in the store', () => {
 
   test('is read as it was written, 64-bit values exactly, also by another process later', () => {
     expect(store.begin(FIRST_STATE)).toBe(1);
-    expect(store.load()).toEqual({ ...FIRST_STATE, epoch: 1, databases: [], droppedPartitions: [], writesUntilMs: 0 });
+    expect(store.load()).toEqual({
+      ...FIRST_STATE,
+      epoch: 1,
+      databases: [],
+      aliases: [],
+      droppedPartitions: [],
+      writesUntilMs: 0,
+    });
     database.close();
     database = openDatabase(file);
     store = new SqliteTaskStore(database, asTaskId('one'));
-    expect(store.load()).toEqual({ ...FIRST_STATE, epoch: 1, databases: [], droppedPartitions: [], writesUntilMs: 0 });
+    expect(store.load()).toEqual({
+      ...FIRST_STATE,
+      epoch: 1,
+      databases: [],
+      aliases: [],
+      droppedPartitions: [],
+      writesUntilMs: 0,
+    });
   });
 
   test('changes its selection in one go: what leaves is gone with all that is known of it, what comes is there', () => {
@@ -71,11 +85,13 @@ describe('a task in the store', () => {
     const added = { ...sample, id: asCollectionId(9n), name: 'added', vchannels: [], copy: 'due' as const };
     const selection = { include: [{ database: 'shop', collection: 'added' }], exclude: [], later: false };
     store.addDroppedPartition(COLLECTION, PARTITION);
+    store.saveAlias({ database: 'shop', alias: 'current', collectionId: COLLECTION });
     store.applySelection({ selection, removed: [COLLECTION], added: [added], shards: [] });
     const stored = store.load();
     expect(stored?.collections.map(({ name }) => name)).toEqual(['copied', 'added']);
     expect(stored?.shards.some(({ collectionId }) => collectionId === COLLECTION)).toBe(false);
     expect(stored?.droppedPartitions).toEqual([]);
+    expect(stored?.aliases).toEqual([]);
     expect(store.joins()).toEqual([]);
     expect(stored?.scope).toEqual({ ...FIRST_STATE.scope, selection });
     // Refused, it leaves all as it was.
@@ -101,7 +117,14 @@ describe('a task in the store', () => {
     other.begin(FIRST_STATE);
     other.updateCollection(COLLECTION, { phase: 'dropped' });
     other.saveCheckpoints(1, { shards: new Map(), channels: new Map([[CHANNEL, checkpointAt(99n, 99n)]]) });
-    expect(store.load()).toEqual({ ...FIRST_STATE, epoch: 1, databases: [], droppedPartitions: [], writesUntilMs: 0 });
+    expect(store.load()).toEqual({
+      ...FIRST_STATE,
+      epoch: 1,
+      databases: [],
+      aliases: [],
+      droppedPartitions: [],
+      writesUntilMs: 0,
+    });
   });
 
   test('takes up new channels, collections and shards', () => {
@@ -109,7 +132,14 @@ describe('a task in the store', () => {
     for (const channel of FIRST_STATE.channels) store.addChannel(channel);
     for (const collection of FIRST_STATE.collections) store.addCollection(collection);
     for (const shard of FIRST_STATE.shards) store.addShard(shard);
-    expect(store.load()).toEqual({ ...FIRST_STATE, epoch: 1, databases: [], droppedPartitions: [], writesUntilMs: 0 });
+    expect(store.load()).toEqual({
+      ...FIRST_STATE,
+      epoch: 1,
+      databases: [],
+      aliases: [],
+      droppedPartitions: [],
+      writesUntilMs: 0,
+    });
   });
 
   test('keeps what a collection already knows when its phase changes', () => {
@@ -124,6 +154,19 @@ describe('a task in the store', () => {
       dropTick: TICK + 1n,
       operationsUntil: 12n,
     });
+  });
+
+  test('keeps a rename that is under way, and the aliases that were made', () => {
+    store.begin(FIRST_STATE);
+    store.beginRename(COLLECTION, { database: 'shop', name: 'renamed' });
+    expect(store.load()?.collections[0]?.renamingTo).toEqual({ database: 'shop', name: 'renamed' });
+    store.endRename(COLLECTION, { database: 'shop', name: 'renamed' });
+    expect(store.load()?.collections[0]).toMatchObject({ database: 'shop', name: 'renamed' });
+    expect(store.load()?.collections[0]?.renamingTo).toBeUndefined();
+    store.saveAlias({ database: 'shop', alias: 'current', collectionId: COLLECTION });
+    expect(store.load()?.aliases).toEqual([{ database: 'shop', alias: 'current', collectionId: COLLECTION }]);
+    store.removeAlias({ database: 'shop', alias: 'current' });
+    expect(store.load()?.aliases).toEqual([]);
   });
 
   test('forgets the shards and partitions of a collection that is dropped, and still knows its name', () => {
@@ -278,6 +321,10 @@ describe('the lease of a task', () => {
     addShard: (of) => of.addShard({ ...shard, vchannel: asVChannel('new') }),
     applySelection: (of) => of.applySelection({ selection: EVERYTHING, removed: [], added: [], shards: [] }),
     updateCollection: (of) => of.updateCollection(COLLECTION, { phase: 'created', targetId: 5n }),
+    beginRename: (of) => of.beginRename(COLLECTION, { database: 'shop', name: 'sales' }),
+    endRename: (of) => of.endRename(COLLECTION, { database: 'shop', name: 'sales' }),
+    saveAlias: (of) => of.saveAlias({ database: 'shop', alias: 'current', collectionId: COLLECTION }),
+    removeAlias: (of) => of.removeAlias({ database: 'shop', alias: 'current' }),
     setOperationsUntil: (of) => of.setOperationsUntil(COLLECTION, asOrdinal(12n)),
     beginRecopy: (of) => of.beginRecopy(COLLECTION, 'created'),
     setLoadedForCopy: (of) => of.setLoadedForCopy(COLLECTION, 'source', undefined),

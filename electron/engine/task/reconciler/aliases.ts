@@ -1,0 +1,98 @@
+/** Aliases that the catalogue shows, and those of this task that it no longer shows. */
+import { nameText } from '../../../../shared/model/collection-name.ts';
+import type { CollectionId } from '../../../../shared/model/ids.ts';
+import type { StoredAlias } from '../../../../shared/model/task-state.ts';
+import { aliasKey, type CatalogCollection, type CatalogSnapshot } from '../../source/catalog/catalog.ts';
+import type { CollectionRegistry } from '../collection-registry.ts';
+import type { TargetAliases } from '../target-aliases.ts';
+import type { TaskSelection } from '../task-selection.ts';
+import type { NamesSeen, Seen } from './seen.ts';
+import type { StepJournal } from './step-journal.ts';
+import { addressOf } from './wanted.ts';
+
+const GONE = 'gone';
+
+export interface AliasesContext {
+  readonly registry: CollectionRegistry;
+  readonly aliases: TargetAliases;
+  readonly selection: Pick<TaskSelection, 'takesUp'>;
+  readonly journal: StepJournal;
+  readonly names: NamesSeen;
+  readonly notice: (text: string) => void;
+}
+
+export function* aliasesSeen(
+  context: AliasesContext,
+  snapshot: CatalogSnapshot,
+  living: ReadonlyMap<CollectionId, CatalogCollection>,
+): Iterable<Seen> {
+  const { registry, aliases, journal, names } = context;
+  const shown = new Set<string>();
+  for (const alias of snapshot.aliases) {
+    const object = `alias ${aliasKey(alias)}`;
+    shown.add(object);
+    const state = String(alias.collectionId);
+    const replica = registry.get(alias.collectionId);
+    const outside = replica === undefined ? movedOut(context, alias, living) : undefined;
+    if (outside !== undefined && names.settled.get(object) !== outside.state) {
+      yield outside;
+      continue;
+    }
+    if (replica === undefined || names.settled.get(object) === state) {
+      names.forget(object);
+      continue;
+    }
+    const close = async (): Promise<boolean> => {
+      const isTaken = [...registry.all()].some(
+        ({ address }) => address.database === alias.database && address.collection === alias.alias,
+      );
+      if (!replica.isFollowing || isTaken || replica.address.database !== alias.database) return false;
+      const asked = { operation: 'alterAlias', object: alias.alias, what: state };
+      await journal.inLine(asked, replica, () => aliases.ensure(alias, replica));
+      names.settled.set(object, state);
+      return true;
+    };
+    yield { object, state, replicas: [replica], close };
+  }
+  for (const own of aliases.own()) {
+    const object = `alias ${aliasKey(own)}`;
+    const isProven = snapshot.ended.aliases.has(aliasKey(own)) || living.has(own.collectionId);
+    if (shown.has(object) || !isProven || names.settled.get(object) === GONE) continue;
+    const replica = registry.get(own.collectionId);
+    const close = async (): Promise<boolean> => {
+      names.settled.delete(object);
+      const asked = { operation: 'dropAlias', object: own.alias, what: String(own.collectionId) };
+      const isApplied = await journal.run(asked, replica, () => aliases.drop(own), own.database);
+      // It stays on the target, and is nobody's.
+      if (!isApplied) aliases.leave(own);
+      return true;
+    };
+    yield { object, state: GONE, replicas: replica === undefined ? [] : [replica], close };
+  }
+}
+
+/** The source has moved an alias of ours to a collection that the task does not replicate: here it must not stand for the old one. */
+function movedOut(
+  { registry, aliases, selection, journal, names, notice }: AliasesContext,
+  alias: StoredAlias,
+  living: ReadonlyMap<CollectionId, CatalogCollection>,
+): Seen | undefined {
+  const own = aliases.own().find((one) => aliasKey(one) === aliasKey(alias));
+  const collection = living.get(alias.collectionId);
+  if (own === undefined || collection === undefined || selection.takesUp(collection)) return undefined;
+  const object = `alias ${aliasKey(own)}`;
+  const replica = registry.get(own.collectionId);
+  const close = async (): Promise<boolean> => {
+    names.settled.delete(object);
+    const asked = { operation: 'dropAlias', object: own.alias, what: `outside ${alias.collectionId}` };
+    const isApplied = await journal.run(asked, replica, () => aliases.drop(own), own.database);
+    if (!isApplied) aliases.leave(own);
+    else
+      notice(
+        `The source's alias ${own.database}.${own.alias} stands for ${nameText(addressOf(collection))} now, which is not replicated. It was dropped on the target.`,
+      );
+    return true;
+  };
+  const replicas = replica === undefined ? [] : [replica];
+  return { object, state: `outside ${alias.collectionId}`, replicas, close };
+}

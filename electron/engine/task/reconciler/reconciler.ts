@@ -1,0 +1,346 @@
+/**
+ * Closes what the catalogue of the source and the target have differently: names, aliases, properties, indexes, what is loaded,
+ * and ends whose message never came. The log tells when, where it tells at all; this is for what it leaves out, or has lost.
+ *
+ * Only the loop: which objects a reading shows (`#look`, `ends.ts`, `aliases.ts`, `databases.ts`), whether one may be closed by now (`stamps.ts`), what is to be
+ * done (`diff.ts`, `renames.ts`), in whose line it is done (`CollectionReplica.step`, `TargetAliases`).
+ *
+ * Nothing ends for being absent. A collection ends by the word of the same id's end. What belongs to a collection (an alias,
+ * an index, a load) ends when two readings, one of them behind the stamp, show the collection alive and that gone, or the
+ * alias' own word of its end. So an empty etcd, another root path or another cluster takes nothing away.
+ */
+import { nameText } from '../../../../shared/model/collection-name.ts';
+import type { CollectionId } from '../../../../shared/model/ids.ts';
+import { ReplicationError, toReplicationError } from '../../../../shared/model/replication-error.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { retrying, type RetryObserver } from '../../runtime/retry.ts';
+import { Conditions, pause } from '../../runtime/waiting.ts';
+import type { CatalogCollection, CatalogSnapshot } from '../../source/catalog/catalog.ts';
+import type { CollectionAddress } from '../../milvus/collection-address.ts';
+import type { KeySource } from '../../source/rows/row-source.ts';
+import type { Target } from '../../target/target.ts';
+import type { CollectionRegistry } from '../collection-registry.ts';
+import type { CollectionReplica } from '../collection-replica.ts';
+import type { TaskSelection } from '../task-selection.ts';
+import type { TargetAliases } from '../target-aliases.ts';
+import type { TargetDatabases } from '../target-databases.ts';
+import { aliasesSeen } from './aliases.ts';
+import { databasesSeen } from './databases.ts';
+import { OPERATION_OF, stepsBetween } from './diff.ts';
+import { endOf, endsOfPartitions } from './ends.ts';
+import { isSameName, nameClash, nextName, type NamedCopy } from './renames.ts';
+import type { NamesSeen, Seen } from './seen.ts';
+import { Stamps } from './stamps.ts';
+import { StepJournal, type StepJournalContext } from './step-journal.ts';
+import { makeStep } from './steps.ts';
+import { addressOf, stateOf, wantedState } from './wanted.ts';
+
+/**
+ * Milvus writes an operation into the log after it has changed its catalogue (proxy, `SendReplicateMessagePack` behind the
+ * call): some milliseconds on a quiet server, this on a very slow one.
+ */
+const LATE_OPERATIONS_MS = 2_000;
+/** What waits for something else to end is looked at again. */
+const BLOCKED_PAUSE_MS = 1_000;
+
+export interface ReconcilerContext {
+  readonly registry: CollectionRegistry;
+  readonly target: Target;
+  /** Describes copies; where it is absent names, aliases and ends are looked after alone. */
+  readonly targetRows: KeySource | undefined;
+  readonly aliases: TargetAliases;
+  readonly databases: Pick<TargetDatabases, 'isKnown' | 'lane'>;
+  readonly journal: StepJournalContext['journal'];
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly observer: RetryObserver;
+  readonly selection: Pick<TaskSelection, 'coversDatabase' | 'takesUp'>;
+  /** Where a copy of that name stands, and what a database is called, on the target. */
+  readonly targetOf: (address: CollectionAddress) => CollectionAddress;
+  readonly targetDatabaseOf: (database: string) => string;
+  /** The source's etcd, as the task knows it. */
+  clusterId(): string;
+  /** The ends of the log now. Resolves when all operations up to there stand in their lines. @see LogReaders.stamp */
+  stamp(): Promise<(replica: CollectionReplica) => Promise<boolean>>;
+  /** The catalogue is to be read once more. */
+  readonly readAgain: () => void;
+  readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  readonly guard: (work: Promise<unknown>) => void;
+  readonly notice: (text: string) => void;
+}
+
+export class Reconciler {
+  readonly #context: ReconcilerContext;
+  readonly #journal: StepJournal;
+  readonly #stamps = new Stamps();
+  /** What was found, or made, the same on both sides; or was refused, and waits for another state. */
+  readonly #settled = new WeakMap<CollectionReplica, string>();
+  readonly #names: NamesSeen = { settled: new Map(), forget: (object) => this.#stamps.forget(object) };
+  /** Of these a rename was left out, by policy or as decided. */
+  readonly #keepsName = new WeakSet<CollectionReplica>();
+  /** The name that the source has given it is another's on the target. */
+  readonly #nameTaken = new WeakSet<CollectionReplica>();
+  /** Operations of the log were refused, and are left to the catalogue. */
+  readonly #left = new WeakSet<CollectionReplica>();
+  readonly #closing = new Set<string>();
+  readonly #blocked = new Set<string>();
+  readonly #conditions = new Conditions();
+  #readings = 0;
+  #isPausing = false;
+
+  constructor(context: ReconcilerContext) {
+    this.#context = context;
+    this.#journal = new StepJournal(context);
+  }
+
+  /** The log has changed something of the copy: what it is like is not known any more. */
+  operated(replica: CollectionReplica): void {
+    this.#settled.delete(replica);
+    this.#context.readAgain();
+  }
+
+  /** An operation of the log was refused: what comes of it is done as the catalogue shows. @returns whether it can be. */
+  leftTo(replica: CollectionReplica): boolean {
+    if (this.#context.targetRows === undefined) return false;
+    this.#left.add(replica);
+    this.operated(replica);
+    return true;
+  }
+
+  /** For whoever looks for what holds it up. */
+  toString(): string {
+    return `closing ${[...this.#closing].join()}; blocked ${[...this.#blocked].join()}; ${this.#stamps.toString()}`;
+  }
+
+  /** Whether all that the readings so far have shown is closed, or waits for what the task itself cannot bring about. */
+  get isSettled(): boolean {
+    return this.#closing.size === 0 && this.#blocked.size >= this.#stamps.size;
+  }
+
+  /** Resolves when something has been closed, or more has been read. */
+  async whenChanged(signal: AbortSignal): Promise<void> {
+    const seen = this.#readings;
+    await this.#conditions.until(() => this.#readings !== seen || this.isSettled, signal);
+  }
+
+  /** @throws sourceChanged where another cluster was read. */
+  seen(snapshot: CatalogSnapshot): void {
+    if (snapshot.clusterId !== this.#context.clusterId()) throw anotherCluster();
+    const fresh: Seen[] = [];
+    this.#blocked.clear();
+    // A Milvus has at least its default database: what shows none shows nothing, and is looked at again.
+    if (snapshot.databases.length === 0) this.#lookAgainLater();
+    const shown = new Set<string>();
+    for (const seen of this.#look(snapshot)) {
+      shown.add(seen.object);
+      const verdict = this.#stamps.seen(seen.object, seen.state);
+      if (verdict === 'new') fresh.push(seen);
+      if (verdict === 'due' && !this.#closing.has(seen.object)) this.#context.guard(this.#close(seen));
+    }
+    this.#stamps.keep(shown);
+    if (fresh.length > 0) this.#context.guard(this.#stamp(fresh));
+    this.#readings += 1;
+    this.#conditions.changed();
+  }
+
+  *#look(snapshot: CatalogSnapshot): Iterable<Seen> {
+    const { registry } = this.#context;
+    const living = new Map(snapshot.collections.map((collection) => [collection.id, collection]));
+    for (const replica of registry.all()) {
+      const collection = living.get(replica.id);
+      if (collection !== undefined) this.#nameOfPending(replica, collection);
+      if (!replica.isFollowing) continue;
+      const seen =
+        collection === undefined
+          ? endOf(replica, snapshot, this.#journal)
+          : this.#differs(replica, collection, snapshot, living);
+      if (seen !== undefined) yield seen;
+      yield* endsOfPartitions(replica, collection, snapshot, this.#journal);
+    }
+    const named = { ...this.#context, journal: this.#journal, names: this.#names };
+    yield* aliasesSeen(named, snapshot, living);
+    yield* databasesSeen(named, snapshot);
+  }
+
+  /** What has not been asked of the target yet is made there under its newest name. */
+  #nameOfPending(replica: CollectionReplica, collection: CatalogCollection): void {
+    const wanted = addressOf(collection);
+    if (isSameName(replica.address, wanted)) return;
+    const others = [...this.#context.registry.all()].filter((other) => other !== replica);
+    // One that is to be made anew is not there either, while an earlier one bears its name.
+    const isBehind = others.some((other) => other.isFollowing && isSameName(other.address, replica.address));
+    if (!replica.isPending && !(replica.isBeingMade && isBehind)) return;
+    if (others.some((other) => isSameName(other.address, wanted))) return;
+    replica.willBeNamed(wanted);
+  }
+
+  #differs(
+    replica: CollectionReplica,
+    collection: CatalogCollection,
+    snapshot: CatalogSnapshot,
+    living: ReadonlyMap<CollectionId, CatalogCollection>,
+  ): Seen | undefined {
+    const object = `collection ${replica.id}`;
+    const state = stateOf(collection, snapshot.definitions.get(replica.id));
+    const hasName = isSameName(replica.address, addressOf(collection)) || this.#keepsName.has(replica);
+    if (this.#settled.get(replica) === state && hasName) {
+      this.#stamps.forget(object);
+      return undefined;
+    }
+    const close = async (): Promise<boolean> => {
+      if (!(await this.#takeName(replica, living))) return false;
+      await this.#alter(replica, collection, snapshot);
+      this.#left.delete(replica);
+      this.#settled.set(replica, state);
+      return true;
+    };
+    return { object, state, replicas: [replica], close };
+  }
+
+  /** @returns whether the copy bears the name that the catalogue shows, or is to keep its own. */
+  async #takeName(replica: CollectionReplica, living: ReadonlyMap<CollectionId, CatalogCollection>): Promise<boolean> {
+    const copies = [...this.#context.registry.all()].map(({ id, address }): NamedCopy => {
+      const collection = living.get(id);
+      return { id, address: { ...address }, wanted: collection === undefined ? undefined : addressOf(collection) };
+    });
+    const own = copies.find(({ id }) => id === replica.id);
+    if (own?.wanted === undefined || isSameName(own.address, own.wanted)) return true;
+    const { targetOf } = this.#context;
+    const isSamePlace = (a: CollectionAddress, b: CollectionAddress) => isSameName(targetOf(a), targetOf(b));
+    const clash = nameClash(own, copies, isSamePlace);
+    if (clash !== undefined) {
+      this.#nameTaken.add(replica);
+      throw namesClash(own.wanted, clash.address, targetOf(own.wanted));
+    }
+    const to = nextName(own, copies, isSamePlace);
+    if (to === undefined) return false;
+    const isApplied = await this.#journal.inLine(
+      { operation: 'renameCollection', object: `${to.database}.${to.collection}`, what: nameText(own.address) },
+      replica,
+      () => this.#rename(replica, to),
+    );
+    if (!isApplied) {
+      this.#keepsName.add(replica);
+      return true;
+    }
+    this.#keepsName.delete(replica);
+    this.#context.readAgain();
+    return isSameName(replica.address, own.wanted);
+  }
+
+  async #rename(replica: CollectionReplica, to: CollectionAddress): Promise<void> {
+    try {
+      await replica.rename(to);
+    } catch (error) {
+      if (toReplicationError(error).code === 'alreadyExists') this.#nameTaken.add(replica);
+      throw error;
+    }
+  }
+
+  async #alter(replica: CollectionReplica, collection: CatalogCollection, snapshot: CatalogSnapshot): Promise<void> {
+    const { target, targetRows } = this.#context;
+    if (targetRows === undefined) return;
+    await replica.addPartitions(collection.partitions);
+    const wanted = wantedState(collection, replica.schema, snapshot.definitions.get(replica.id));
+    await replica.step(async () => {
+      const { address } = replica;
+      const [described, found] = await Promise.all([
+        replica.onTarget('describe', (signal) => targetRows.describe(address, signal)),
+        replica.onTarget('describe', (signal) => target.readProperties(address, signal)),
+      ]);
+      // Dropped there by somebody: that is found elsewhere (`changed-copies.ts`).
+      if (described === undefined || found === undefined) return;
+      for (const step of stepsBetween(wanted, { ...described, properties: found.properties })) {
+        const what = 'index' in step ? step.index.indexName : 'partitions' in step ? step.partitions.join() : undefined;
+        const asked = { operation: OPERATION_OF[step.kind], object: what, what: JSON.stringify(step) };
+        await this.#journal.run(asked, replica, () => makeStep(target, replica, step));
+      }
+    });
+  }
+
+  async #stamp(fresh: readonly Seen[]): Promise<void> {
+    const { signal, observer } = this.#context;
+    await pause(LATE_OPERATIONS_MS, signal);
+    const whenPast = await retrying(() => this.#context.stamp(), signal, observer);
+    for (const { object, state, replicas } of fresh) {
+      this.#context.guard(
+        Promise.all(replicas.map((replica) => whenPast(replica))).then((past) => {
+          // One that has stopped, or is gone, is looked at anew.
+          if (past.includes(false)) this.#stamps.forget(object);
+          else if (!this.#stamps.passed(object, state)) return;
+          this.#conditions.changed();
+          this.#context.readAgain();
+        }),
+      );
+    }
+  }
+
+  async #close({ object, state, replicas, close }: Seen): Promise<void> {
+    this.#closing.add(object);
+    try {
+      if (await close()) this.#stamps.forget(object);
+      else this.#waitFor(object);
+    } catch (error) {
+      this.#context.signal.throwIfAborted();
+      this.#stamps.forget(object);
+      // It stops, is taken up again, or has left the selection: nothing was refused.
+      if (replicas.some((replica) => replica.signal.aborted)) return;
+      this.#refused(object, state, toReplicationError(error));
+    } finally {
+      this.#closing.delete(object);
+      this.#conditions.changed();
+    }
+  }
+
+  /** Said once, and tried again when the catalogue shows something else, or by the next run. */
+  #refused(object: string, state: string, error: ReplicationError): void {
+    const replica = [...this.#context.registry.all()].find(({ id }) => object === `collection ${id}`);
+    if (replica?.hasFailed === true) return;
+    // What stood in the log must have its effect, here as there; and a name that is taken is a person's to free.
+    if (replica !== undefined && (this.#left.has(replica) || this.#nameTaken.has(replica))) {
+      replica.fail(error);
+      return;
+    }
+    if (replica === undefined) this.#names.settled.set(object, state);
+    else this.#settled.set(replica, state);
+    this.#context.notice(`What the source's catalogue shows could not be made on the target: ${error.message}`);
+  }
+
+  #waitFor(object: string): void {
+    this.#blocked.add(object);
+    this.#lookAgainLater();
+  }
+
+  #lookAgainLater(): void {
+    const { signal, guard, readAgain } = this.#context;
+    if (this.#isPausing) return;
+    this.#isPausing = true;
+    guard(
+      pause(BLOCKED_PAUSE_MS, signal).then(() => {
+        this.#isPausing = false;
+        readAgain();
+      }),
+    );
+  }
+}
+
+function namesClash(
+  wanted: CollectionAddress,
+  other: CollectionAddress,
+  { database, collection }: CollectionAddress,
+): ReplicationError {
+  return new ReplicationError(
+    'alreadyExists',
+    'config',
+    `The source has renamed a collection to ${nameText(wanted)}, which would be ${database}.${collection} on the target, as ${nameText(other)} is. Rename one of the two at the source, then resume.`,
+    { context: { database, collection, outcome: 'refused' } },
+  );
+}
+
+function anotherCluster(): ReplicationError {
+  return new ReplicationError(
+    'sourceChanged',
+    'source',
+    "Another cluster's etcd answers at the source's address. Nothing on the target was changed by what it shows. Correct the address, or begin a new task for the new cluster.",
+  );
+}

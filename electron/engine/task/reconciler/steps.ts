@@ -1,0 +1,45 @@
+/** Makes the steps of a difference on one copy. In its line of operations; each may be repeated. */
+import { encodeRequest } from '../../milvus/milvus-protocol.ts';
+import {
+  createIndexRequest,
+  dropIndexRequest,
+  loadRequest,
+  releaseRequest,
+} from '../../source/rows/definition-requests.ts';
+import type { Target } from '../../target/target.ts';
+import type { CollectionReplica } from '../collection-replica.ts';
+import type { Step } from './diff.ts';
+
+export function makeStep(target: Target, replica: CollectionReplica, step: Step): Promise<void> {
+  const { address } = replica;
+  const name = { dbName: address.database, collectionName: address.collection };
+  switch (step.kind) {
+    case 'setProperties':
+      return replica.onTarget('alterCollection', (signal) => target.setProperties(address, step.properties, signal));
+    case 'release': {
+      const request = releaseRequest(address);
+      return replica.onTarget('releaseCollection', (signal) => target.releaseCollection(request, signal));
+    }
+    case 'dropIndex': {
+      const request = dropIndexRequest(address, step.index);
+      return replica.onTarget('dropIndex', (signal) => target.dropIndex(request, signal));
+    }
+    case 'createIndex': {
+      const request = createIndexRequest(address, step.index);
+      return replica.onTarget('createIndex', (signal) => target.createIndex(request, signal));
+    }
+    case 'releasePartitions': {
+      const request = encodeRequest('ReleasePartitions', { ...name, partitionNames: step.partitions });
+      return replica.onTarget('releasePartitions', (signal) => target.releasePartitions(request, signal));
+    }
+    case 'load': {
+      const request = loadRequest(address, step.replicaNumber);
+      return replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
+    }
+    case 'loadPartitions': {
+      const { partitions, replicaNumber } = step;
+      const request = encodeRequest('LoadPartitions', { ...name, partitionNames: partitions, replicaNumber });
+      return replica.onTarget('loadPartitions', (signal) => target.loadPartitions(request, signal));
+    }
+  }
+}
