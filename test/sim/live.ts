@@ -96,6 +96,9 @@ async function liveOnce(
     true;
   // What is left out stays on the target, also where its drop was still to come: another one of its name would be held, for
   // the operator to decide. One that is to be copied again is not dropped before, since its drop must stand behind S.
+  // One that is renamed while it is left out belongs to the task again under its new name, beside its old copy; aliases of what
+  // is left out stay.
+  life.mayBeNamed = (name) => !(isSelecting && name === LEFT_OUT);
   life.mayDrop = ({ id, name }) => !isDue(id) && !(isSelecting && name === LEFT_OUT);
   for (let act = 0; act < early; act += 1) {
     if (without.has(act)) continue;
@@ -200,7 +203,10 @@ function underSourceNames(content: Content, mapping: NameMapping): Content {
   if (mapping !== OTHER_NAMES) return content;
   return Object.fromEntries(
     Object.entries(content).map(([database, held]) => {
-      const collections = Object.entries(held).map(([name, of]) => [sourceNameOf(database, name), of] as const);
+      const collections = Object.entries(held).map(([name, of]) => {
+        const aliases = of.aliases.map((alias) => sourceNameOf(database, alias)).toSorted();
+        return [sourceNameOf(database, name), { ...of, aliases }] as const;
+      });
       return [database === 'uno' ? 'one' : database, Object.fromEntries(collections)];
     }),
   );
@@ -296,6 +302,10 @@ const TOLD = [
   'load',
   'releaseLoaded',
   'flush',
+  'renameCollection',
+  'setAlias',
+  'dropAlias',
+  'setProperty',
   'tick',
   'tickAll',
 ] as const satisfies readonly (keyof MemorySource)[];

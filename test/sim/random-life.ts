@@ -34,6 +34,8 @@ export class Random {
 }
 
 const NAMES = ['a', 'b', 'c'] as const;
+/** One of them may be a collection's name. */
+const ALIASES = ['x', 'y', 'c'] as const;
 const DATABASES = ['default', 'default', 'one', 'two'] as const;
 const PARTITIONS = ['p', 'q'] as const;
 const WRITES = ['insert', 'upsert', 'delete'] as const satisfies readonly TargetCall[];
@@ -48,6 +50,9 @@ const DEFINITIONS = [
   'createIndex',
   'loadCollection',
   'flush',
+  'renameCollection',
+  'alterAlias',
+  'setProperties',
 ] as const satisfies readonly TargetCall[];
 
 const unreachable = (side: 'wal' | 'source'): ReplicationError =>
@@ -103,7 +108,7 @@ export class RandomLife {
       this.#create();
       return;
     }
-    switch (random.below(24)) {
+    switch (random.below(32)) {
       case 0:
       case 1: {
         this.#create();
@@ -141,6 +146,35 @@ export class RandomLife {
       }
       case 10: {
         this.#leaveBehind(collection);
+        return;
+      }
+      case 24:
+      case 25: {
+        this.#rename(collection);
+        return;
+      }
+      case 26: {
+        this.#swap(collection);
+        return;
+      }
+      case 27:
+      case 28: {
+        this.#alias(collection);
+        return;
+      }
+      case 29: {
+        source.setProperty(
+          collection,
+          random.pick(['mmap.enabled', 'collection.ttl.seconds']),
+          String(random.below(3)),
+        );
+        return;
+      }
+      case 30:
+      case 31: {
+        source.operationsToLose = 1;
+        this.#operate(collection);
+        source.operationsToLose = 0;
         return;
       }
       default: {
@@ -200,6 +234,11 @@ export class RandomLife {
         return `a ${call} is held for ${afterMs} ms at most`;
       }
       case 12: {
+        if (random.below(3) === 0) {
+          source.catalog.isEmptyOnce = true;
+          source.catalog.changed();
+          return 'the catalogue shows nothing, once';
+        }
         source.catalog.failNext(unreachable('source'));
         return 'the catalogue fails';
       }
@@ -240,7 +279,7 @@ export class RandomLife {
     const database = random.pick(DATABASES);
     const name = random.pick(NAMES);
     if (!source.databases.has(database)) source.createDatabase(database);
-    if (source.databases.get(database)?.has(name) === true) return;
+    if (source.databases.get(database)?.has(name) === true || source.aliases.has(`${database}.${name}`)) return;
     const shuffled = source.channels.map((_channel, index) => index);
     for (let at = shuffled.length - 1; at > 0; at -= 1) {
       const other = random.below(at + 1);
@@ -257,6 +296,9 @@ export class RandomLife {
   /** One that is about to be copied again is not dropped: its copy would be held, for the operator to decide. */
   mayDrop: (collection: SourceCollection) => boolean = () => true;
 
+  /** By a rename, before or after it; and of what aliases stand for. */
+  mayBeNamed: (name: string) => boolean = () => true;
+
   #drop(collection: SourceCollection): void {
     if (!this.mayDrop(collection)) return;
     this.source.dropCollection(collection);
@@ -268,6 +310,43 @@ export class RandomLife {
       });
       this.#write(again);
     }
+  }
+
+  #rename(collection: SourceCollection): void {
+    const { random, source } = this;
+    const name = random.pick(NAMES);
+    const { database } = collection;
+    if (source.databases.get(database)?.has(name) === true || source.aliases.has(`${database}.${name}`)) return;
+    const before = collection.name;
+    if (!this.mayBeNamed(before) || !this.mayBeNamed(name)) return;
+    source.renameCollection(collection, name);
+    // Its old name is somebody else's at once.
+    if (random.below(3) > 0) return;
+    const channels = [random.below(source.channels.length)];
+    this.#write(source.createCollection(before, { database, channels }));
+  }
+
+  #swap(collection: SourceCollection): void {
+    const { random, source } = this;
+    const { database } = collection;
+    const other = random.pickOr(
+      this.#collections().filter((each) => each !== collection && each.database === database),
+    );
+    if (other === undefined) return;
+    const [first, second] = [collection.name, other.name];
+    if (!this.mayBeNamed(first) || !this.mayBeNamed(second)) return;
+    source.renameCollection(collection, 'swapped');
+    source.renameCollection(other, first);
+    source.renameCollection(collection, second);
+  }
+
+  #alias(collection: SourceCollection): void {
+    const { random, source } = this;
+    const alias = random.pick(ALIASES);
+    const { database } = collection;
+    if (source.databases.get(database)?.has(alias) === true || !this.mayBeNamed(collection.name)) return;
+    if (source.aliases.has(`${database}.${alias}`) && random.below(3) === 0) source.dropAlias(database, alias);
+    else source.setAlias(collection, alias);
   }
 
   #togglePartition(collection: SourceCollection): void {

@@ -224,6 +224,27 @@ export const DEFECTS: readonly Defect[] = [
     suites: ['recopy.test.ts'],
   },
   {
+    name: 'stamp ignored',
+    file: `${TASK}/reconciler/reconciler.ts`,
+    from: "if (verdict === 'due' && !this.#closing.has(seen.object))",
+    to: 'if (!this.#closing.has(seen.object))',
+    suites: ['reconciler.test.ts'],
+  },
+  {
+    name: 'empty listing taken as drop',
+    file: `${TASK}/reconciler/ends.ts`,
+    from: 'if (!ended.collections.has(replica.id)) return undefined;',
+    to: '',
+    suites: ['reconciler.test.ts'],
+  },
+  {
+    name: 'two executors for one object',
+    file: `${TASK}/collection-operations.ts`,
+    from: 'if (!this.#context.isEnding()) await body();\n    })();',
+    to: '})(); await body();',
+    suites: ['reconciler.test.ts'],
+  },
+  {
     name: 'release after a crash forgotten',
     file: `${TASK}/copy-loads.ts`,
     from: 'return this.#context.cluster.load(address, this.loaded, (part) => this.#note(part), signal);',

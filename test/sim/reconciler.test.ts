@@ -1,0 +1,316 @@
+/** What only the catalogue tells, or what the log has lost: in the place and the order that it must have. */
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { SAME_NAMES } from '../../shared/model/name-mapping.ts';
+import { EVERYTHING } from '../../shared/model/selection.ts';
+import { pause } from '../../electron/engine/runtime/waiting.ts';
+import { MemoryTask, settle, until } from '../support/memory-engine.ts';
+import { MemorySource } from '../support/memory-source.ts';
+import { MemoryTarget } from '../support/memory-target.ts';
+import { useSimulatedTime } from './live.ts';
+import { rowsOf } from './scenarios.ts';
+
+beforeEach(useSimulatedTime);
+
+const LONG_MS = 20_000;
+const later = (): Promise<void> => pause(LONG_MS, new AbortController().signal);
+
+async function following(options: Parameters<MemoryTask['start']>[0] = {}) {
+  const source = new MemorySource(2);
+  const target = new MemoryTarget();
+  const task = new MemoryTask(source, target);
+  onTestFinished(() => task[Symbol.asyncDispose]());
+  const a = source.createCollection('a', { channels: [0, 1] });
+  const b = source.createCollection('b', { channels: [1] });
+  source.insert(a, rowsOf(0, 4, 'a'));
+  source.insert(b, rowsOf(0, 4, 'b'));
+  source.tickAll();
+  const running = task.start(options);
+  await running.level();
+  return { source, target, task, a, b, running };
+}
+
+describe('what the catalogue alone tells', () => {
+  test('a rename: rows that come later go to the new name', async () => {
+    const { source, target, task, a, running } = await following();
+    source.renameCollection(a, 'renamed');
+    source.insert(a, rowsOf(10, 14, 'later'));
+    source.tickAll();
+    await running.level();
+    source.insert(a, rowsOf(20, 24, 'last'));
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    expect(target.calls.renameCollection).toBe(1);
+    expect(target.calls.dropCollection).toBeUndefined();
+  });
+
+  test('two names that are swapped, and swapped back', async () => {
+    const { source, task, a, b, running } = await following();
+    for (const [first, second] of [
+      ['b', 'a'],
+      ['a', 'b'],
+    ] as const) {
+      source.renameCollection(a, 'between');
+      source.renameCollection(b, second);
+      source.renameCollection(a, first);
+      source.insert(a, rowsOf(30, 34, first));
+      source.tickAll();
+      await running.level();
+      expect(task.content()).toEqual(source.content());
+    }
+  });
+
+  test("a name whose former owner was dropped, and one that is somebody else's at once", async () => {
+    const { source, task, a, b, running } = await following();
+    source.dropCollection(b);
+    source.renameCollection(a, 'b');
+    const again = source.createCollection('a', { channels: [0] });
+    source.insert(again, rowsOf(0, 3, 'again'));
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+
+  test("aliases: made, moved, dropped, and one whose name becomes a collection's", async () => {
+    const { source, task, a, b, running } = await following();
+    source.setAlias(a, 'current');
+    source.setAlias(a, 'new');
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    source.setAlias(b, 'current');
+    source.dropAlias('default', 'new');
+    source.insert(source.createCollection('new', { channels: [0] }), rowsOf(0, 2, 'new'));
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    source.dropCollection(b);
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+
+  test('properties, and what of index and load the log has lost', async () => {
+    const { source, task, a, running } = await following();
+    source.operationsToLose = 2;
+    source.createIndex(a);
+    source.load(a);
+    source.setProperty(a, 'mmap.enabled', 'true');
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    source.operationsToLose = 2;
+    source.releaseLoaded(a);
+    source.dropIndex(a);
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+});
+
+describe('the order', () => {
+  test('an operation that is on its way in the log is not done twice', async () => {
+    const { source, target, a, running } = await following();
+    source.wal.hold(source.operationChannel);
+    source.createIndex(a);
+    source.tickAll();
+    await later();
+    expect(target.calls.createIndex).toBeUndefined();
+    source.wal.release(source.operationChannel);
+    await running.level();
+    expect(target.calls.createIndex).toBe(1);
+  });
+
+  test('a step waits for the operation of the log that is under way on its collection', async () => {
+    const { source, target, task, a, running } = await following();
+    const held = Promise.withResolvers<void>();
+    target.script('createIndex', { kind: 'hold', until: held.promise });
+    source.createIndex(a);
+    source.setProperty(a, 'mmap.enabled', 'true');
+    source.tickAll();
+    await until(() => target.calls.createIndex === 1, 'the operation');
+    await later();
+    expect(target.calls.setProperties).toBeUndefined();
+    held.resolve();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+});
+
+describe('nothing ends for being absent', () => {
+  test('from a catalogue that shows nothing any more', async () => {
+    const { source, target, task, a, running } = await following();
+    source.setAlias(a, 'current');
+    source.createIndex(a);
+    source.load(a);
+    source.tickAll();
+    await running.level();
+    const before = task.content();
+    source.catalog.isEmptied = true;
+    source.catalog.changed();
+    await later();
+    await settle();
+    expect(task.content()).toEqual(before);
+    expect(target.calls.dropCollection).toBeUndefined();
+    expect(target.calls.dropAlias).toBeUndefined();
+    source.catalog.isEmptied = false;
+    source.catalog.changed();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+
+  test('from the catalogue of another cluster, which is said', async () => {
+    const { source, task, running } = await following();
+    const before = task.content();
+    source.catalog.id = 'another';
+    source.catalog.changed();
+    await until(() => running.status().trouble !== undefined, 'the task to say so');
+    expect(running.status().trouble?.error).toMatchObject({ code: 'sourceChanged' });
+    expect(task.content()).toEqual(before);
+  });
+});
+
+describe('under other names', () => {
+  test("a renamed collection's copy, and its alias, have the names that the mapping makes of the new ones", async () => {
+    const { source, target, a, running } = await following({ mapping: { ...SAME_NAMES, collectionSuffix: '_dr' } });
+    source.setAlias(a, 'current');
+    source.renameCollection(a, 'renamed');
+    source.insert(a, rowsOf(10, 14, 'later'));
+    source.tickAll();
+    await running.level();
+    const copy = target.find({ database: 'default', collection: 'renamed_dr' });
+    expect(copy?.partitions.get('_default')).toHaveLength(8);
+    expect(target.find({ database: 'default', collection: 'a_dr' })).toBeUndefined();
+    expect([...target.aliases]).toEqual([['default.current_dr', copy?.id]]);
+  });
+
+  test('a new name whose place is taken holds that collection alone', async () => {
+    const rules = [{ from: { database: 'default', collection: 'renamed' }, to: { collection: 'b' } }];
+    const { source, target, a, b, running } = await following({ mapping: { ...SAME_NAMES, rules } });
+    source.renameCollection(a, 'renamed');
+    source.tickAll();
+    await until(() => running.status().collections.some(({ state }) => state === 'held'), 'the clash to be shown');
+    const held = running.status().collections.filter(({ state }) => state === 'held');
+    expect(held).toMatchObject([{ name: 'a', trouble: { error: { code: 'alreadyExists' } } }]);
+    source.insert(b, rowsOf(10, 14, 'later'));
+    source.tickAll();
+    const copy = target.find({ database: 'default', collection: 'b' });
+    await until(() => copy?.partitions.get('_default')?.length === 8, 'the rows of the other one');
+    expect(target.calls.renameCollection).toBeUndefined();
+  });
+});
+
+describe('a selection', () => {
+  const selection = { ...EVERYTHING, exclude: [{ database: '*', collection: 'outside' }] };
+
+  test('keeps a collection that is renamed out of it, by identity', async () => {
+    const { source, task, a, running } = await following({ selection });
+    source.renameCollection(a, 'outside');
+    source.insert(a, rowsOf(10, 14, 'later'));
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+
+  test('loses an alias that is moved to a collection outside, and that is said', async () => {
+    const { source, target, a, running } = await following({ selection });
+    const outside = source.createCollection('outside', { channels: [0] });
+    source.setAlias(a, 'current');
+    source.tickAll();
+    await running.level();
+    expect(target.aliases.size).toBe(1);
+    source.setAlias(outside, 'current');
+    source.tickAll();
+    await running.level();
+    expect(target.aliases.size).toBe(0);
+    expect(running.status().notices.join()).toMatch(/stands for default.outside now/);
+  });
+});
+
+describe('a step whose policy', () => {
+  const asked = (task: MemoryTask): string[] =>
+    task.store.operations().flatMap(({ id, outcome }) => (outcome === 'waiting' && id !== undefined ? [id] : []));
+
+  test('is to ask waits while rows go on, and is made as decided', async () => {
+    const { source, target, task, a, running } = await following({
+      operations: { policies: { renameCollection: 'ask' } },
+    });
+    source.renameCollection(a, 'renamed');
+    source.insert(a, rowsOf(10, 14, 'later'));
+    source.tickAll();
+    await until(() => asked(task).length === 1, 'the question');
+    const copy = target.find({ database: 'default', collection: 'a' });
+    await until(() => copy?.partitions.get('_default')?.length === 8, 'the rows under the old name');
+    expect(running.status().collections.find(({ name }) => name === 'a')).toMatchObject({ state: 'held' });
+    running.decide(asked(task)[0] ?? 'none', 'apply');
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    expect(asked(task)).toEqual([]);
+  });
+
+  test('is to ask is asked about no more when its collection leaves the selection', async () => {
+    const { source, task, a, running } = await following({ operations: { policies: { renameCollection: 'ask' } } });
+    source.renameCollection(a, 'renamed');
+    source.tickAll();
+    await until(() => asked(task).length === 1, 'the question');
+    await running.select({
+      ...EVERYTHING,
+      exclude: ['a', 'renamed'].map((collection) => ({ database: '*', collection })),
+    });
+    expect(asked(task)).toEqual([]);
+    source.tickAll();
+    await running.level();
+    expect(running.status()).toMatchObject({ state: 'following', operationsWaiting: 0 });
+    expect(running.status().notices.join()).not.toMatch(/could not be made/);
+  });
+
+  test('is to skip leaves the copy under its name, and is recorded once', async () => {
+    const { source, target, task, a, running } = await following({
+      operations: { policies: { renameCollection: 'skip' } },
+    });
+    source.renameCollection(a, 'renamed');
+    source.tickAll();
+    await running.level();
+    source.setProperty(a, 'mmap.enabled', 'true');
+    source.tickAll();
+    await running.level();
+    expect(target.find({ database: 'default', collection: 'a' })?.properties?.get('mmap.enabled')).toBe('true');
+    const renames = task.store.operations().filter(({ operation }) => operation === 'renameCollection');
+    expect(renames.map(({ outcome }) => outcome)).toEqual(['skipped']);
+  });
+});
+
+test('a kill between any two steps leaves nothing half renamed', { timeout: 120_000 }, async () => {
+  const live = async (killAt: number): Promise<string[]> => {
+    const source = new MemorySource(2);
+    await using task = new MemoryTask(source, new MemoryTarget());
+    const a = source.createCollection('a', { channels: [0, 1] });
+    const b = source.createCollection('b', { channels: [1] });
+    source.insert(a, rowsOf(0, 4, 'a'));
+    source.setAlias(a, 'current');
+    source.tickAll();
+    const first = task.start();
+    await first.level();
+    await first.stop();
+    source.renameCollection(a, 'between');
+    source.renameCollection(b, 'a');
+    source.renameCollection(a, 'b');
+    source.setAlias(b, 'current');
+    source.operationsToLose = 1;
+    source.createIndex(b);
+    source.setProperty(a, 'collection.ttl.seconds', '60');
+    source.insert(a, rowsOf(10, 14, 'later'));
+    source.tickAll();
+    const second = task.start({ killAt });
+    await Promise.race([second.ended, second.level().catch(() => undefined)]);
+    await second.stop();
+    const third = task.start();
+    await third.level();
+    expect(task.content(), `killed at ${killAt}, ${second.steps.names.at(-1)}`).toEqual(source.content());
+    expect(task.violations).toEqual([]);
+    return second.steps.names;
+  };
+  const steps = await live(Number.POSITIVE_INFINITY);
+  expect(steps).toContain('after renameCollection default.a');
+  for (let killAt = 1; killAt <= steps.length; killAt += 1) await live(killAt);
+});
