@@ -12,6 +12,7 @@ import { openMilvusRights } from './milvus/milvus-rights.ts';
 import { performOrder } from './perform-order.ts';
 import { systemClock } from './runtime/clock.ts';
 import { openEtcdCatalog } from './source/catalog/etcd-catalog.ts';
+import { openPropertiesShown, withShownProperties } from './source/catalog/shown-properties.ts';
 import { openMilvusRowSource } from './source/rows/milvus-row-source.ts';
 import { openWal } from './source/wal/open-wal.ts';
 import { openMilvusTarget } from './target/milvus-target.ts';
@@ -38,11 +39,15 @@ function userOf({ username, token }: MilvusEndpoint): string | undefined {
 
 async function runTask(): Promise<void> {
   using database = openDatabase(storeFile);
-  const catalog = openEtcdCatalog(spec.source.etcd);
   const wal = await openWal(spec.source.wal, logger);
   const target = openMilvusTarget(spec.target.milvus, { logger });
   const rows = spec.source.milvus === undefined ? undefined : openMilvusRowSource(spec.source.milvus);
   const targetRows = openMilvusRowSource(spec.target.milvus, 'target');
+  const etcd = openEtcdCatalog(spec.source.etcd);
+  const catalog =
+    spec.source.milvus === undefined
+      ? etcd
+      : withShownProperties(etcd, openPropertiesShown(spec.source.milvus), logger);
   const sourceRights = spec.source.milvus === undefined ? undefined : openMilvusRights(spec.source.milvus, 'source');
   const rights = { source: sourceRights, target: openMilvusRights(spec.target.milvus, 'target') };
   const store = new SqliteTaskStore(database, asTaskId(spec.taskId));

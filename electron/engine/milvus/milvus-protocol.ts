@@ -73,7 +73,8 @@ export interface MilvusCalls {
     response: MilvusStatus;
   };
   DescribeCollection: {
-    request: CollectionRequest;
+    /** `collectionID`: asked for by identity, with an empty name. */
+    request: CollectionRequest & { readonly collectionID?: string };
     response: StatusResponse & {
       readonly collectionID: string;
       readonly createdTimestamp: string;

@@ -23,6 +23,8 @@ import {
 export interface KeyedValue {
   readonly key: string;
   readonly value: Uint8Array;
+  /** etcd's revision of its last change. */
+  readonly changedAt?: bigint;
 }
 
 /** Collections of servers before databases (2.2.8 and older) name no database; Milvus puts them into `default`. */
@@ -106,6 +108,7 @@ export function assembleCollection(
     shardCount: info.shardCount === 0 ? info.virtualChannels.length : info.shardCount,
     consistencyLevel: info.consistencyLevel,
     properties: info.properties,
+    ...(entry.changedAt === undefined ? {} : { changedAt: entry.changedAt }),
     schema,
     partitions: assemblePartitions(partitions),
     startPositions: startPositions(entry.key, info),

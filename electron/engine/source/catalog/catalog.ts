@@ -34,6 +34,10 @@ export interface CatalogCollection {
   /** `common.ConsistencyLevel` as a number. */
   readonly consistencyLevel: number;
   readonly properties: readonly KeyValue[];
+  /** The properties may be older than the last alteration. @see withShownProperties */
+  readonly isBehind?: boolean;
+  /** etcd's revision at which anything of the collection itself (not of its fields or partitions) was stored last. */
+  readonly changedAt?: bigint;
   /** Serialized `schema.CollectionSchema`, its fields (ids from 100) put together from their own keys. */
   readonly schema: Uint8Array;
   readonly partitions: readonly CatalogPartition[];

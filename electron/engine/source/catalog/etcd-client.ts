@@ -202,7 +202,11 @@ export class EtcdClient {
 }
 
 const pageOf = (answer: IRangeResponse): RangePage => ({
-  entries: answer.kvs.map(({ key, value }) => ({ key: key.toString(), value })),
+  entries: answer.kvs.map(({ key, value, mod_revision }) => ({
+    key: key.toString(),
+    value,
+    changedAt: BigInt(mod_revision),
+  })),
   clusterId: answer.header.cluster_id,
   revision: answer.header.revision,
   hasMore: answer.more,

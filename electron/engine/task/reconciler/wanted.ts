@@ -6,11 +6,16 @@ import type { WantedState } from './diff.ts';
 
 export const addressOf = ({ database, name }: CatalogCollection): CollectionAddress => ({ database, collection: name });
 
+/** What may be of the past is not made: a lifetime of rows that was too short would take some. */
+const propertiesOf = ({ properties, isBehind }: CatalogCollection) => (isBehind === true ? [] : properties);
+
 export function wantedState(
-  { properties, partitions }: CatalogCollection,
+  collection: CatalogCollection,
   schema: CollectionSchema,
   definitions: CatalogDefinitions | undefined,
 ): WantedState {
+  const { partitions } = collection;
+  const properties = propertiesOf(collection);
   const nameOf = (fieldId: bigint): string | undefined => schema.fields.find(({ id }) => id === fieldId)?.name;
   const indexes = (definitions?.indexes ?? []).flatMap(({ name, fieldId, params }) => {
     const fieldName = nameOf(fieldId);
@@ -27,15 +32,13 @@ export function wantedState(
 }
 
 /** Equal where nothing of it has changed between two readings. */
-export function stateOf(
-  { database, name, properties, partitions }: CatalogCollection,
-  definitions: CatalogDefinitions | undefined,
-): string {
+export function stateOf(collection: CatalogCollection, definitions: CatalogDefinitions | undefined): string {
+  const { database, name, partitions } = collection;
   const load = definitions?.load;
   return JSON.stringify([
     database,
     name,
-    properties,
+    propertiesOf(collection),
     partitions.map(({ id }) => id.toString()),
     (definitions?.indexes ?? []).map((index) => [index.name, index.fieldId.toString(), index.params]),
     load === undefined ? null : [load.replicaNumber, [...load.partitions].map(String).toSorted()],
