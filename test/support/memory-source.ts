@@ -2,7 +2,14 @@
  * A source cluster in memory: what a user does to it goes into the log and the catalogue as Milvus would write it, and
  * into a model of what the cluster then holds, against which the target is compared.
  */
-import { asCollectionId, asPartitionId, asPChannel, asVChannel, type PChannel } from '../../shared/model/ids.ts';
+import {
+  asCollectionId,
+  asPartitionId,
+  asPChannel,
+  asVChannel,
+  type PartitionId,
+  type PChannel,
+} from '../../shared/model/ids.ts';
 import { timeTickFromMs, type TimeTick } from '../../shared/time/time-tick.ts';
 import type { OperationName } from '../../electron/engine/codec/records.ts';
 import type { CatalogCollection } from '../../electron/engine/source/catalog/catalog.ts';
@@ -234,7 +241,7 @@ export class MemorySource {
     this.droppedPartitions.add(partition.id);
     collection.loadedPartitions.delete(name);
     const collectionId = asCollectionId(collection.id);
-    const ended = this.catalog.endedPartitions.get(collectionId) ?? new Map();
+    const ended = this.catalog.endedPartitions.get(collectionId) ?? new Map<PartitionId, string>();
     this.catalog.endedPartitions.set(collectionId, ended.set(asPartitionId(partition.id), name));
     this.#toAllShards(collection, buildDropPartition(collection, partition, this.nextTick()));
     this.#showPartitions(collection);

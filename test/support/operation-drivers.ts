@@ -1,8 +1,8 @@
 /**
  * Every operation that the matrix of operations tries: how it is done at the source, and how it is seen that the target has it.
  * One entry is one row of the table; `told` says where the source tells of it. 2.3.5 has no AlterIndex (its answer is an internal
- * error) and no AlterDatabase, writes nothing about users and rights into the log, and nothing about loading and releasing single
- * partitions: the first three are tried in `test/sim`, the last is the catalogue's to tell.
+ * error) and no AlterDatabase, and writes nothing about users and rights into the log: those are tried in `test/sim`, as is an
+ * operation that the log has lost.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -12,8 +12,6 @@ import { createItems, done, idsOf, index, indexParams, loadState, rows, type Nam
 export interface OperationDriver {
   readonly operation: string;
   readonly told: 'in the log' | 'only in the catalogue';
-  /** Nobody here brings it over: a row for whoever reads it from the catalogue. */
-  readonly isLeftToReconciler?: boolean;
   /** Of the collection `name`, which has an index and, where `isLoaded`, is loaded and holds rows 0…49. */
   readonly isLoaded?: boolean;
   readonly prepare?: (source: MilvusClient, named: Named) => Promise<unknown>;
@@ -31,6 +29,50 @@ const partitionNames = async (client: MilvusClient, { name }: Named): Promise<st
 
 const hasPartition = async (source: MilvusClient, { name }: Named): Promise<void> => {
   await done(source.createPartition({ collection_name: name, partition_name: 'p' }));
+};
+
+/** Under which name, of those given, the collection stands that is marked by this lifetime of rows. */
+const MARK_SECONDS = 77_777;
+const mark = (source: MilvusClient, name: string) =>
+  done(
+    source.alterCollectionProperties({
+      collection_name: name,
+      properties: { 'collection.ttl.seconds': MARK_SECONDS },
+    }),
+  );
+const isMarked = async (client: MilvusClient, name: string): Promise<boolean | 'none'> => {
+  const names = await collectionNames(client);
+  if (!names.includes(name)) return 'none';
+  return (await properties(client, { name })).includes(`collection.ttl.seconds=${MARK_SECONDS}`);
+};
+
+/** But for Lifeline's own. */
+async function properties(client: MilvusClient, { name }: Named): Promise<string[]> {
+  const found = await done(client.describeCollection({ collection_name: name }));
+  const own = found.properties.filter(({ key }) => !key.startsWith('lifeline.'));
+  return own.map(({ key, value }) => `${key}=${String(value)}`).toSorted();
+}
+
+const rename = (source: MilvusClient, from: string, to: string) =>
+  done(source.renameCollection({ collection_name: from, new_collection_name: to }));
+
+/** A second collection beside that of the row. */
+const otherOf = ({ name }: Named): string => `${name}_other`;
+const hasOther = (source: MilvusClient, named: Named) => createItems(source, { name: otherOf(named) });
+
+/** Which collections show the alias as theirs: itself, the other, or none. */
+async function aliasHolders(client: MilvusClient, named: Named): Promise<string[]> {
+  const holders: string[] = [];
+  const names = await collectionNames(client);
+  for (const name of [named.name, otherOf(named)].filter((one) => names.includes(one))) {
+    const { aliases } = await done(client.describeCollection({ collection_name: name }));
+    if (aliases.includes(aliasOf(named))) holders.push(name === named.name ? 'itself' : 'the other');
+  }
+  return holders;
+}
+const aliasOf = ({ name }: Named): string => `alias_${name}`;
+const hasAlias = async (source: MilvusClient, named: Named): Promise<void> => {
+  await done(source.createAlias({ collection_name: named.name, alias: aliasOf(named) }));
 };
 
 /** `LoadState` names of Milvus. */
@@ -129,7 +171,6 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   {
     operation: 'loadPartitions',
     told: 'only in the catalogue',
-    isLeftToReconciler: true,
     prepare: hasPartition,
     act: (source, { name }) => done(source.loadPartitions({ collection_name: name, partition_names: ['p'] })),
     look: async (client, named) => [
@@ -141,7 +182,6 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   {
     operation: 'releasePartitions',
     told: 'only in the catalogue',
-    isLeftToReconciler: true,
     isLoaded: true,
     prepare: hasPartition,
     act: (source, { name }) => done(source.releasePartitions({ collection_name: name, partition_names: ['p'] })),
@@ -150,6 +190,114 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
       await loadState(client, named, ['_default']),
     ],
     expected: [NOT_LOADED, LOADED],
+  },
+  {
+    operation: 'renameCollection',
+    told: 'only in the catalogue',
+    prepare: (source, { name }) => mark(source, name),
+    act: (source, { name }) => rename(source, name, `${name}_renamed`),
+    look: async (client, { name }) => [await isMarked(client, name), await isMarked(client, `${name}_renamed`)],
+    expected: ['none', true],
+  },
+  {
+    operation: 'renameCollection of a loaded one, and rows',
+    told: 'only in the catalogue',
+    isLoaded: true,
+    act: async (source, { name }) => {
+      await rename(source, name, `${name}_renamed`);
+      await done(source.insert({ collection_name: `${name}_renamed`, data: rows(200, 5) }));
+      await done(source.delete({ collection_name: `${name}_renamed`, ids: [0, 200] }));
+    },
+    look: async (client, { name }) => {
+      const ids = await idsOf(client, { name: `${name}_renamed` });
+      return ids.filter((id) => id < 1_000 && (id < 2 || id >= 200));
+    },
+    expected: [1, 201, 202, 203, 204],
+  },
+  {
+    operation: 'two names swapped',
+    told: 'only in the catalogue',
+    prepare: async (source, named) => {
+      await hasOther(source, named);
+      await mark(source, named.name);
+    },
+    act: async (source, named) => {
+      const [name, other] = [named.name, otherOf(named)];
+      await rename(source, name, `${name}_between`);
+      await rename(source, other, name);
+      await rename(source, `${name}_between`, other);
+    },
+    look: async (client, named) => [await isMarked(client, named.name), await isMarked(client, otherOf(named))],
+    expected: [false, true],
+  },
+  {
+    operation: 'a name dropped and given to another',
+    told: 'only in the catalogue',
+    prepare: async (source, named) => {
+      await hasOther(source, named);
+      await mark(source, named.name);
+    },
+    act: async (source, named) => {
+      await done(source.dropCollection({ collection_name: otherOf(named) }));
+      await rename(source, named.name, otherOf(named));
+    },
+    look: async (client, named) => [await isMarked(client, named.name), await isMarked(client, otherOf(named))],
+    expected: ['none', true],
+  },
+  {
+    operation: 'createAlias',
+    told: 'only in the catalogue',
+    act: hasAlias,
+    look: aliasHolders,
+    expected: ['itself'],
+  },
+  {
+    operation: 'alterAlias',
+    told: 'only in the catalogue',
+    prepare: async (source, named) => {
+      await hasOther(source, named);
+      await hasAlias(source, named);
+    },
+    act: (source, named) => done(source.alterAlias({ collection_name: otherOf(named), alias: aliasOf(named) })),
+    look: aliasHolders,
+    expected: ['the other'],
+  },
+  {
+    operation: 'dropAlias',
+    told: 'only in the catalogue',
+    prepare: hasAlias,
+    act: (source, named) => done(source.dropAlias({ alias: aliasOf(named) })),
+    look: aliasHolders,
+    expected: [],
+  },
+  {
+    operation: 'alterCollection (lifetime of rows, mmap)',
+    told: 'only in the catalogue',
+    act: (source, { name }) =>
+      done(
+        source.alterCollectionProperties({
+          collection_name: name,
+          properties: { 'collection.ttl.seconds': 88_888, 'mmap.enabled': 'true' },
+        }),
+      ),
+    look: properties,
+    expected: ['collection.ttl.seconds=88888', 'mmap.enabled=true'],
+  },
+  {
+    operation: 'alterCollection (twice)',
+    told: 'only in the catalogue',
+    isLoaded: true,
+    act: async (source, { name }) => {
+      await mark(source, name);
+      await done(
+        source.alterCollectionProperties({
+          collection_name: name,
+          properties: { 'collection.ttl.seconds': 99_999 },
+        }),
+      );
+    },
+    look: properties,
+    expected: ['collection.ttl.seconds=99999'],
   },
   {
     operation: 'flush',

@@ -23,6 +23,7 @@ import { isSameMapping, SAME_NAMES, type NameMapping } from '../../../shared/mod
 import type { StartPoint } from '../../../shared/model/start-point.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
+import { wholeSnapshot } from '../source/catalog/whole-snapshot.ts';
 import { EVERYTHING } from '../../../shared/model/selection.ts';
 import { StartPositions } from './start-positions.ts';
 import { TaskSelection } from './task-selection.ts';
@@ -81,7 +82,7 @@ export async function firstState(
   const collections: StoredCollection[] = [];
   const shards: StoredShard[] = [];
   const selection = new TaskSelection(scope.selection ?? EVERYTHING);
-  const all = (await catalog.snapshot()).collections;
+  const all = (await wholeSnapshot(catalog)).collections;
   const found = all.filter((collection) => selection.has(collection));
   positions?.assertComplete(
     found,

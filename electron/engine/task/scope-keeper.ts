@@ -20,6 +20,7 @@ import { orAborted, SerialLane } from '../runtime/waiting.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { KeySource } from '../source/rows/row-source.ts';
 import type { Wal } from '../source/wal/wal.ts';
+import { wholeSnapshot } from '../source/catalog/whole-snapshot.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
@@ -128,7 +129,7 @@ export class ScopeKeeper {
   /** @returns false: somebody has taken one of them up again meanwhile, and it is to be looked at anew. */
   async #apply(selection: Selection): Promise<boolean> {
     const { catalog, store, registry, signal, observer, isDropped } = this.#context;
-    const { collections } = await retrying(() => catalog.snapshot(), signal, observer);
+    const { collections } = await retrying(() => wholeSnapshot(catalog), signal, observer);
     const stored = store.load();
     const change = { before: stored?.scope.selection ?? EVERYTHING, selection };
     const plan = await planSelection(this.#planning(), change, stored?.collections ?? [], collections);

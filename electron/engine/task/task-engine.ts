@@ -34,6 +34,7 @@ import { mapKeys } from '../source/rows/mapped-keys.ts';
 import type { KeySource, RowSource } from '../source/rows/row-source.ts';
 import type { RightsKeeper, RightsReader } from '../milvus/rights.ts';
 import type { Wal } from '../source/wal/wal.ts';
+import { wholeSnapshot } from '../source/catalog/whole-snapshot.ts';
 import { mapTarget } from '../target/mapped-target.ts';
 import type { Target } from '../target/target.ts';
 import { assertSameNames, assertSameSource, firstState, newChannel, readSourceIdentity } from './begin-task.ts';
@@ -464,7 +465,7 @@ export class TaskEngine {
       },
       found.source,
     );
-    const { collections } = await retrying(() => catalog.snapshot(), signal, this.#board.observer('catalog'));
+    const { collections } = await retrying(() => wholeSnapshot(catalog), signal, this.#board.observer('catalog'));
     await this.#loops.assertOtherCluster(collections);
     await this.#scope.applyAtStart(found, collections);
     const stored = store.load() ?? found;

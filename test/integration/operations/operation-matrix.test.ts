@@ -25,8 +25,6 @@ afterAll(async () => {
   console.log('Recorded:', tally);
 });
 
-const DRIVERS = OPERATION_DRIVERS.filter(({ isLeftToReconciler }) => isLeftToReconciler !== true);
-
 const nameOf = (driver: OperationDriver, way: Way): Named => ({
   name: `m${WAYS.indexOf(way)}_${OPERATION_DRIVERS.indexOf(driver)}`,
 });
@@ -73,7 +71,7 @@ describe.each(TRIED)('%s', (way) => {
     for (const { name } of (await done(source.showCollections())).data) {
       await done(source.dropCollection({ collection_name: name }));
     }
-    const all = DRIVERS.map((driver) => ({ driver, named: nameOf(driver, way) }));
+    const all = OPERATION_DRIVERS.map((driver) => ({ driver, named: nameOf(driver, way) }));
     for (const { driver, named } of all) await prepare(driver, named);
     expect(await task.untilLevel(), task.lines.join('\n')).toBe(0);
     if (way !== 'across a restart') task.start();

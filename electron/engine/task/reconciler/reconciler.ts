@@ -86,6 +86,8 @@ export class Reconciler {
   readonly #blocked = new Set<string>();
   readonly #conditions = new Conditions();
   #readings = 0;
+  /** A copy that the last reading could not be held against: it is to follow first, or something of it was broken off. */
+  #isIncomplete = false;
   #isPausing = false;
 
   constructor(context: ReconcilerContext) {
@@ -114,7 +116,7 @@ export class Reconciler {
 
   /** Whether all that the readings so far have shown is closed, or waits for what the task itself cannot bring about. */
   get isSettled(): boolean {
-    return this.#closing.size === 0 && this.#blocked.size >= this.#stamps.size;
+    return !this.#isIncomplete && this.#closing.size === 0 && this.#blocked.size >= this.#stamps.size;
   }
 
   /** Resolves when something has been closed, or more has been read. */
@@ -128,6 +130,7 @@ export class Reconciler {
     if (snapshot.clusterId !== this.#context.clusterId()) throw anotherCluster();
     const fresh: Seen[] = [];
     this.#blocked.clear();
+    this.#isIncomplete = false;
     // A Milvus has at least its default database: what shows none shows nothing, and is looked at again.
     if (snapshot.databases.length === 0) this.#lookAgainLater();
     const shown = new Set<string>();
@@ -149,7 +152,12 @@ export class Reconciler {
     for (const replica of registry.all()) {
       const collection = living.get(replica.id);
       if (collection !== undefined) this.#nameOfPending(replica, collection);
-      if (!replica.isFollowing) continue;
+      if (!replica.isFollowing) {
+        // Read again as soon as it does. One that was never begun waits for its first record.
+        const isToFollow = !replica.isPending && !replica.isEnding && !replica.hasFailed;
+        this.#isIncomplete ||= collection !== undefined && isToFollow;
+        continue;
+      }
       const seen =
         collection === undefined
           ? endOf(replica, snapshot, this.#journal)
@@ -266,13 +274,19 @@ export class Reconciler {
       this.#context.guard(
         Promise.all(replicas.map((replica) => whenPast(replica))).then((past) => {
           // One that has stopped, or is gone, is looked at anew.
-          if (past.includes(false)) this.#stamps.forget(object);
+          if (past.includes(false)) this.#brokenOff(object);
           else if (!this.#stamps.passed(object, state)) return;
           this.#conditions.changed();
           this.#context.readAgain();
         }),
       );
     }
+  }
+
+  /** What there is to be done is not known before the next reading. */
+  #brokenOff(object: string): void {
+    this.#stamps.forget(object);
+    this.#isIncomplete = true;
   }
 
   async #close({ object, state, replicas, close }: Seen): Promise<void> {
@@ -284,7 +298,11 @@ export class Reconciler {
       this.#context.signal.throwIfAborted();
       this.#stamps.forget(object);
       // It stops, is taken up again, or has left the selection: nothing was refused.
-      if (replicas.some((replica) => replica.signal.aborted)) return;
+      if (replicas.some((replica) => replica.signal.aborted)) {
+        this.#brokenOff(object);
+        this.#context.readAgain();
+        return;
+      }
       this.#refused(object, state, toReplicationError(error));
     } finally {
       this.#closing.delete(object);
