@@ -71,6 +71,23 @@ describe('what the catalogue alone tells', () => {
     expect(task.content()).toEqual(source.content());
   });
 
+  test('a name that a later collection has by now, whose channel has been read further', async () => {
+    const { source, task, running } = await following();
+    const [, late] = source.channels;
+    if (late === undefined) throw new Error('There are two channels.');
+    source.wal.hold(late);
+    const first = source.createCollection('c', { channels: [1] });
+    source.insert(first, rowsOf(0, 3, 'first'));
+    source.renameCollection(first, 'renamed');
+    const second = source.createCollection('c', { channels: [0] });
+    source.insert(second, rowsOf(0, 2, 'second'));
+    source.tickAll();
+    await until(() => task.target.find({ database: 'default', collection: 'c' }) !== undefined, 'the later one');
+    source.wal.release(late);
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+
   test("aliases: made, moved, dropped, and one whose name becomes a collection's", async () => {
     const { source, task, a, b, running } = await following();
     source.setAlias(a, 'current');

@@ -13,6 +13,7 @@ import type { ChannelFollower } from './channel-follower.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { LogReaders } from './log-readers.ts';
+import { isSameName, temporaryName } from './reconciler/renames.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import type { TaskSelection } from './task-selection.ts';
 
@@ -76,13 +77,25 @@ export class CollectionBirths {
     if (replica === undefined) {
       if (found === undefined || this.#isPassed(found, follower)) return undefined;
       // Under the name that it was born with: names in the log are in the log's order. The catalogue's comes in its turn.
-      const stored = { ...toStoredCollection(found), name: record.collectionName };
-      if (!selection.takesUp(stored) && !selection.takesUp(found)) return undefined;
+      const born = { ...toStoredCollection(found), name: record.collectionName };
+      if (!selection.takesUp(born) && !selection.takesUp(found)) return undefined;
+      const stored = this.#unlessTaken(born) ??
+        this.#unlessTaken(toStoredCollection(found)) ?? { ...born, name: temporaryName(born.id) };
       store.addCollection(stored);
       replica = this.#context.addReplica(stored);
     }
     await this.#context.addNewChannels();
     return replica;
+  }
+
+  /** A later collection was given its name after it had lost it, and stands on a channel that has been read further: it has it here by now. */
+  #unlessTaken(stored: StoredCollection): StoredCollection | undefined {
+    const isTaken = [...this.#context.registry.all()].some(
+      (other) =>
+        other.createTick > stored.createTick &&
+        isSameName(other.address, { database: stored.database, collection: stored.name }),
+    );
+    return isTaken ? undefined : stored;
   }
 
   /**

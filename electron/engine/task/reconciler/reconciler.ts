@@ -86,7 +86,7 @@ export class Reconciler {
   readonly #blocked = new Set<string>();
   readonly #conditions = new Conditions();
   #readings = 0;
-  /** A copy that the last reading could not be held against: it is to follow first, or something of it was broken off. */
+  /** A copy that the last reading could not be held against: it is to follow first, bears another name by now, or something of it was broken off. */
   #isIncomplete = false;
   #isPausing = false;
 
@@ -232,6 +232,8 @@ export class Reconciler {
       return true;
     }
     this.#keepsName.delete(replica);
+    // Others may have waited for the name that it bore; and its own may have been one in between.
+    this.#isIncomplete = true;
     this.#context.readAgain();
     return isSameName(replica.address, own.wanted);
   }
