@@ -217,6 +217,31 @@ describe('under other names', () => {
   });
 });
 
+test('databases that become one on the target, and differ, leave its properties as they are, which is said', async () => {
+  const rules = [{ from: { database: 'two' }, to: { database: 'one' } }];
+  const { source, target, task, running } = await following({ mapping: { ...SAME_NAMES, rules } });
+  const properties = (limit: string) => [{ key: 'database.max.collections', value: limit }];
+  source.createDatabase('one');
+  source.createDatabase('two');
+  source.insert(source.createCollection('c', { database: 'one', channels: [0] }), rowsOf(0, 2, 'c'));
+  source.tickAll();
+  await running.level();
+  for (const [name, limit] of [
+    ['one', '10'],
+    ['two', '20'],
+  ] as const) {
+    const found = source.catalog.databases.get(name);
+    if (found !== undefined) source.catalog.databases.set(name, { ...found, properties: properties(limit) });
+  }
+  source.catalog.changed();
+  await running.level();
+  expect(running.status().notices.join()).toMatch(
+    /one and two are both one on the target, .*: database.max.collections/,
+  );
+  expect(target.calls.setDatabaseProperties).toBeUndefined();
+  expect(task.violations).toEqual([]);
+});
+
 describe('a selection', () => {
   const selection = { ...EVERYTHING, exclude: [{ database: '*', collection: 'outside' }] };
 
@@ -294,6 +319,7 @@ describe('a step whose policy', () => {
     expect(target.find({ database: 'default', collection: 'a' })?.properties?.get('mmap.enabled')).toBe('true');
     const renames = task.store.operations().filter(({ operation }) => operation === 'renameCollection');
     expect(renames.map(({ outcome }) => outcome)).toEqual(['skipped']);
+    expect(running.status().notices.join()).toMatch(/default.a is called default.renamed at the source by now/);
   });
 });
 

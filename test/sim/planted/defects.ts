@@ -268,7 +268,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'birth taken up although it is not selected',
     file: `${TASK}/collection-births.ts`,
-    from: 'if (!selection.takesUp(stored) && !selection.takesUp(found)) return undefined;',
+    from: 'if (!selection.takesUp(born) && !selection.takesUp(found)) return undefined;',
     to: '',
     suites: ['selection.test.ts'],
   },

@@ -26,7 +26,7 @@ export function* aliasesSeen(
   snapshot: CatalogSnapshot,
   living: ReadonlyMap<CollectionId, CatalogCollection>,
 ): Iterable<Seen> {
-  const { registry, aliases, journal, names } = context;
+  const { registry, aliases, journal, names, notice } = context;
   const shown = new Set<string>();
   for (const alias of snapshot.aliases) {
     const object = `alias ${aliasKey(alias)}`;
@@ -63,8 +63,12 @@ export function* aliasesSeen(
       names.settled.delete(object);
       const asked = { operation: 'dropAlias', object: own.alias, what: String(own.collectionId) };
       const isApplied = await journal.run(asked, replica, () => aliases.drop(own), own.database);
-      // It stays on the target, and is nobody's.
-      if (!isApplied) aliases.leave(own);
+      if (!isApplied) {
+        aliases.leave(own);
+        notice(
+          `The source's alias ${own.database}.${own.alias} has ended there. It stays on the target, as decided, and is followed no more.`,
+        );
+      }
       return true;
     };
     yield { object, state: GONE, replicas: replica === undefined ? [] : [replica], close };

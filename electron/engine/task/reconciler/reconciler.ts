@@ -229,6 +229,9 @@ export class Reconciler {
     );
     if (!isApplied) {
       this.#keepsName.add(replica);
+      this.#context.notice(
+        `${nameText(own.address)} is called ${nameText(own.wanted)} at the source by now. Its copy keeps its name, as decided, and follows it.`,
+      );
       return true;
     }
     this.#keepsName.delete(replica);
