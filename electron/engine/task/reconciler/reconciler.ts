@@ -86,7 +86,7 @@ export class Reconciler {
   readonly #blocked = new Set<string>();
   readonly #conditions = new Conditions();
   #readings = 0;
-  /** A copy that the last reading could not be held against: it is to follow first, bears another name by now, or something of it was broken off. */
+  /** A copy that the last reading could not be held against: it bears another name by now, or something of it was broken off. */
   #isIncomplete = false;
   #isPausing = false;
 
@@ -152,12 +152,7 @@ export class Reconciler {
     for (const replica of registry.all()) {
       const collection = living.get(replica.id);
       if (collection !== undefined) this.#nameOfPending(replica, collection);
-      if (!replica.isFollowing) {
-        // Read again as soon as it does. One that was never begun waits for its first record.
-        const isToFollow = !replica.isPending && !replica.isEnding && !replica.hasFailed;
-        this.#isIncomplete ||= collection !== undefined && isToFollow;
-        continue;
-      }
+      if (!replica.isFollowing) continue;
       const seen =
         collection === undefined
           ? endOf(replica, snapshot, this.#journal)
