@@ -22,6 +22,7 @@ export const ERROR_CODES = [
   'notReady',
   'notFound',
   'notReadable',
+  'importNotCopied',
   'alreadyExists',
   'invalidRequest',
   'unsupported',

@@ -101,6 +101,15 @@ export interface StoredAlias {
   readonly collectionId: CollectionId;
 }
 
+/** An import into a collection of the source (its rows never pass the log) that nothing more is to be done about. */
+export interface KnownImport {
+  /** The source's. */
+  readonly id: bigint;
+  readonly collectionId: CollectionId;
+  /** Its rows were left out, as decided: until the collection is copied again. Otherwise a copy has read them, or they are not owed. */
+  readonly isLeftOut: boolean;
+}
+
 /** What was loaded for a copy: the whole collection, or so many partitions. */
 export type LoadedPart = 'all' | readonly string[];
 
@@ -182,6 +191,7 @@ export interface StoredTask {
   /** Databases of the target that this task made (or was about to), which it therefore may drop. */
   readonly databases: readonly string[];
   readonly aliases: readonly StoredAlias[];
+  readonly imports: readonly KnownImport[];
   readonly droppedPartitions: readonly { readonly collectionId: CollectionId; readonly partitionId: PartitionId }[];
   /** Until when (Unix ms) a write of an earlier run may still land; 0 after one that ended in order. */
   readonly writesUntilMs: number;
@@ -256,8 +266,14 @@ export interface TaskStore {
   loadedForCopy(id: CollectionId): LoadedForCopy;
   /** To be called before it is loaded, and after its release with `undefined`. */
   setLoadedForCopy(id: CollectionId, side: keyof LoadedForCopy, loaded: LoadedPart | undefined): void;
-  /** Opens a collection's copy: its shards, pinned at S, and `copying`; in one transaction. */
-  beginCopy(id: CollectionId, shards: readonly StoredShard[]): void;
+  /**
+   * Opens a collection's copy: its shards, pinned at S, and `copying`; in one transaction. `imports` were completed before S: it
+   * reads them, and all that were left out before.
+   */
+  beginCopy(id: CollectionId, shards: readonly StoredShard[], imports?: readonly bigint[]): void;
+  /** One that is known already is replaced. */
+  addImport(known: KnownImport): void;
+  forgetImports(ids: readonly bigint[]): void;
   copyProgress(id: CollectionId): readonly CopyProgress[];
   saveCopyProgress(id: CollectionId, progress: CopyProgress): void;
   /** Every row is confirmed. The shards' intents become E; in one transaction with `copied`. */

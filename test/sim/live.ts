@@ -14,7 +14,16 @@ import { Random, RandomLife } from './random-life.ts';
 import { RestlessLog } from './restless-log.ts';
 
 /** Parts of a life that are drawn apart from its acts. */
-const PART = { course: -1, slowness: -2, kills: -3, log: -4, jitter: -5, recopies: -6, selections: -7 } as const;
+const PART = {
+  course: -1,
+  slowness: -2,
+  kills: -3,
+  log: -4,
+  jitter: -5,
+  recopies: -6,
+  selections: -7,
+  imports: -8,
+} as const;
 /** Engine steps from a start to a kill. */
 const KILL_WITHIN_STEPS = 120;
 /** From a fault to an end that it draws along. */
@@ -91,6 +100,13 @@ async function liveOnce(
     trace.push(`the engine starts${killAt === undefined ? '' : `, to be killed at step ${killAt}`}`);
     return task.start({ budgetBytes, start, mapping, selection: wish, ...(killAt === undefined ? {} : { killAt }) });
   };
+  /** Its copy is about to begin anew for rows that were imported. */
+  const isImported = (id: bigint): boolean =>
+    [...source.catalog.importsHeld.values()].some(
+      (one) =>
+        (one.collectionId as bigint) === id &&
+        task.store.load()?.imports.every((known) => known.id !== one.id) !== false,
+    );
   const isDue = (id: bigint): boolean =>
     task.store.load()?.collections.some((stored) => stored.id === id && stored.isRecopy && stored.copy === 'due') ===
     true;
@@ -99,7 +115,7 @@ async function liveOnce(
   // One that is renamed while it is left out belongs to the task again under its new name, beside its old copy; aliases of what
   // is left out stay.
   life.mayBeNamed = (name) => !(isSelecting && name === LEFT_OUT);
-  life.mayDrop = ({ id, name }) => !isDue(id) && !(isSelecting && name === LEFT_OUT);
+  life.mayDrop = ({ id, name }) => !isDue(id) && !isImported(id) && !(isSelecting && name === LEFT_OUT);
   for (let act = 0; act < early; act += 1) {
     if (without.has(act)) continue;
     life.turnTo(act);
@@ -143,6 +159,15 @@ async function liveOnce(
     // It may be gone, or the engine, before it is done.
     await running.recopy(one.id).catch(() => undefined);
   };
+  const imports = new Random(seed, PART.imports);
+  // Rows come as files in every fourth life.
+  const isImporting = seed % 4 === 3;
+  const importRows = (): void => {
+    const one = imports.pickOr([...source.databases.values()].flatMap((held) => [...held.values()]));
+    const partition = imports.pickOr([...(one?.partitions.keys() ?? [])]);
+    if (one !== undefined && partition !== undefined)
+      source.importRows(one, life.newRows(1 + imports.below(5)), partition);
+  };
   /** One of the name is dropped on the source and still to be dropped on the target, where it would stay if it were left out. */
   const isEnding = (name: string): boolean =>
     task.store
@@ -161,6 +186,7 @@ async function liveOnce(
     if (isSelecting && selections.below(6) === 0 && !isEnding(LEFT_OUT)) {
       await select(wish === EVERYTHING ? WITHOUT_ONE : EVERYTHING);
     }
+    if (isImporting && imports.below(6) === 0) importRows();
     if (isRecopying && recopies.below(6) === 0) await recopy();
     life.turnTo(act);
     const { random } = life;
@@ -295,6 +321,7 @@ const TOLD = [
   'createPartition',
   'dropPartition',
   'insert',
+  'importRows',
   'upsert',
   'delete',
   'createIndex',

@@ -264,6 +264,11 @@ export class RandomLife {
     for (const channel of this.source.channels) this.source.wal.release(channel);
   }
 
+  /** With keys never seen. */
+  newRows(count: number): Row[] {
+    return this.#rows(count, []);
+  }
+
   #collections(): SourceCollection[] {
     return [...this.source.databases.values()].flatMap((collections) => [...collections.values()]);
   }

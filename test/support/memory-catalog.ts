@@ -6,6 +6,7 @@ import type {
   CatalogCollection,
   CatalogDefinitions,
   CatalogDatabase,
+  CatalogImport,
   CatalogSnapshot,
 } from '../../electron/engine/source/catalog/catalog.ts';
 
@@ -17,6 +18,8 @@ export class MemoryCatalog implements Catalog {
   readonly aliases = new Map<string, CatalogAlias>();
   readonly endedPartitions = new Map<CollectionId, Map<PartitionId, string>>();
   readonly endedAliases = new Set<string>();
+  /** By id. */
+  readonly importsHeld = new Map<bigint, CatalogImport>();
   /** The next reading of everything shows nothing: an etcd that was emptied, another root path. */
   isEmptyOnce = false;
   /** The same, for good. */
@@ -78,7 +81,14 @@ export class MemoryCatalog implements Catalog {
     if (this.isEmptyOnce || this.isEmptied) {
       this.isEmptyOnce = false;
       const ended = { collections: new Set<never>(), partitions: new Map<never, never>(), aliases: new Set<string>() };
-      const nothing = { databases: [], collections: [], definitions: new Map<never, never>(), aliases: [], ended };
+      const nothing = {
+        databases: [],
+        collections: [],
+        definitions: new Map<never, never>(),
+        aliases: [],
+        ended,
+        imports: [],
+      };
       return { clusterId: this.id, revision: this.#revision, ...nothing };
     }
     return {
@@ -93,6 +103,7 @@ export class MemoryCatalog implements Catalog {
         partitions: new Map([...this.endedPartitions].map(([id, ended]) => [id, new Map(ended)])),
         aliases: new Set(this.endedAliases),
       },
+      imports: [...this.importsHeld.values()],
     };
   }
 
@@ -101,6 +112,11 @@ export class MemoryCatalog implements Catalog {
     const found = this.collections.get(id) ?? this.#remembered(id);
     if (found !== undefined && found !== 'gone') this.#shown.add(id);
     return found;
+  }
+
+  async imports(): Promise<readonly CatalogImport[]> {
+    await this.#called();
+    return [...this.importsHeld.values()];
   }
 
   watch(onChange: () => void, signal: AbortSignal): void {

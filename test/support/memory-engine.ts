@@ -154,6 +154,8 @@ export interface StartOptions {
   readonly selection?: Selection;
   readonly mapping?: NameMapping;
   readonly operations?: OperationSettings;
+  /** The source's address is not known. */
+  readonly withoutRows?: boolean;
 }
 
 export class MemoryTask implements AsyncDisposable {
@@ -224,7 +226,7 @@ export class MemoryTask implements AsyncDisposable {
           wal: this.source.wal,
           catalog: this.source.catalog,
           target,
-          rows,
+          rows: rest.withoutRows === true ? undefined : rows,
           targetRows,
           store: stepped(this.store, steps, {
             saved: (update) => this.#check(update.shards),

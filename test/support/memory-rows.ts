@@ -4,6 +4,7 @@ import type { LoadedPart } from '../../shared/model/task-state.ts';
 import type { PrimaryKeys } from '../../electron/engine/codec/records.ts';
 import type {
   CollectionState,
+  ImportedRows,
   KeysCount,
   KeySource,
   KeysRead,
@@ -17,6 +18,7 @@ import type {
 import { isAbove } from '../../electron/engine/task/collection-copy.ts';
 import type { CollectionAddress } from '../../electron/engine/milvus/collection-address.ts';
 import { ReplicationError } from '../../shared/model/replication-error.ts';
+import { pause } from '../../electron/engine/runtime/waiting.ts';
 import { encodeMessage } from './milvus-messages.ts';
 import type { MemorySource, SourceCollection } from './memory-source.ts';
 import type { MemoryCollection, MemoryTarget } from './memory-target.ts';
@@ -27,6 +29,7 @@ export type PageFault =
   | { readonly kind: 'refuse' | 'lose'; readonly error: ReplicationError }
   | { readonly kind: 'late'; readonly afterMs: number };
 
+const SHOWN_LOOK_MS = 500;
 /** As in Milvus. */
 const TICK_INTERVAL_MS = 200;
 
@@ -95,12 +98,21 @@ export class MemoryRows implements RowSource {
     throw new Error('Nobody counts the keys of a source.');
   }
 
+  async whenShown({ database, collection }: ImportedRows, signal: AbortSignal): Promise<void> {
+    await this.#wait(signal);
+    const found = this.#find({ database, collection });
+    if (found === undefined) throw missing('collection');
+    const isHidden = (): boolean =>
+      [...found.partitions.values()].some(({ rows }) => rows.some((row) => this.#source.hiddenRows.has(row)));
+    while (isHidden()) await pause(SHOWN_LOOK_MS, signal);
+  }
+
   async countRows(read: PartitionRead, signal: AbortSignal): Promise<number> {
     await this.#wait(signal);
     const collection = this.#find(read);
     if (collection === undefined) return 0;
     this.#assertLoaded(collection);
-    return rowsOf(collection, read.partition).length;
+    return this.#shown(rowsOf(collection, read.partition)).length;
   }
 
   async assertReadable({ schema }: PartitionRead, signal: AbortSignal): Promise<void> {
@@ -123,7 +135,7 @@ export class MemoryRows implements RowSource {
     this.#assertLoaded(collection);
     const byKey = new Map<RowKey, Row>();
     let doubled = 0;
-    for (const row of rowsOf(collection, read.partition)) {
+    for (const row of this.#shown(rowsOf(collection, read.partition))) {
       if (byKey.has(row.key)) doubled += 1;
       byKey.set(row.key, row);
     }
@@ -177,6 +189,10 @@ export class MemoryRows implements RowSource {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #shown(rows: readonly Row[]): readonly Row[] {
+    return rows.filter((row) => !this.#source.hiddenRows.has(row));
   }
 
   #isLoaded({ isLoaded }: SourceCollection): boolean {

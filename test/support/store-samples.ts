@@ -83,6 +83,7 @@ export const FIRST_STATE: FirstState = {
     selection: { include: [{ database: 'shop', collection: '*' }], exclude: [], later: true },
     mapping: { ...SAME_NAMES, collectionPrefix: 'dr_' },
   },
+  imports: [{ id: 470_670_978_906_587_188n, collectionId: COLLECTION, isLeftOut: false }],
 };
 
 /** A copy that is under way, intents, and the end of the last writes; of a second collection's copy its certificate. */
@@ -142,6 +143,7 @@ export function fillRun(store: TaskStore): void {
     outcome: 'failed',
     reason: 'No such database.',
   });
+  store.addImport({ id: 470_670_978_906_787_276n, collectionId: COLLECTION, isLeftOut: true });
   store.doubtCopies({ code: 'targetChanged', message: 'The target was put back.' });
 }
 

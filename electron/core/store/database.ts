@@ -159,6 +159,13 @@ const MIGRATIONS: readonly string[] = [
     collection_id TEXT NOT NULL,
     PRIMARY KEY (task_id, database, alias)
   ) STRICT;
+  CREATE TABLE known_import (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    import_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    is_left_out INTEGER NOT NULL,
+    PRIMARY KEY (task_id, import_id)
+  ) STRICT;
   `,
 ];
 

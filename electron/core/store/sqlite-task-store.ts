@@ -23,6 +23,7 @@ import type {
   CopyState,
   FirstState,
   JoinCertificate,
+  KnownImport,
   LoadedForCopy,
   LoadedPart,
   RunLease,
@@ -52,7 +53,13 @@ import {
 } from './task-rows.ts';
 
 /** What is kept of a collection beside its shards: gone when it is no longer the task's. */
-const COLLECTION_TABLES = ['copy_progress', 'join_certificate', 'copy_load', 'dropped_partition'] as const;
+const COLLECTION_TABLES = [
+  'copy_progress',
+  'join_certificate',
+  'copy_load',
+  'dropped_partition',
+  'known_import',
+] as const;
 /** Of a task in all: collections come and go. */
 const OPERATION_EVENTS_OF_TASK_MAX = 20_000;
 /** So rarely is the whole counted. */
@@ -104,6 +111,11 @@ export class SqliteTaskStore implements TaskStore {
           alias: text(row, 'alias'),
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
         })),
+        imports: this.#all('SELECT * FROM known_import WHERE task_id = ?').map((row): KnownImport => ({
+          id: BigInt(text(row, 'import_id')),
+          collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
+          isLeftOut: row['is_left_out'] === 1,
+        })),
         droppedPartitions: this.#all('SELECT * FROM dropped_partition WHERE task_id = ?').map((row) => ({
           collectionId: asCollectionId(BigInt(text(row, 'collection_id'))),
           partitionId: asPartitionId(BigInt(text(row, 'partition_id'))),
@@ -124,6 +136,7 @@ export class SqliteTaskStore implements TaskStore {
       for (const channel of state.channels) this.#insertChannel(channel);
       for (const collection of state.collections) this.#insertCollection(collection);
       for (const shard of state.shards) this.#insertShard(shard);
+      for (const known of state.imports) this.#putImport(known);
     });
     return epoch;
   }
@@ -197,6 +210,7 @@ export class SqliteTaskStore implements TaskStore {
         this.#run('DELETE FROM copy_progress WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run('DELETE FROM copy_load WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run('DELETE FROM dropped_partition WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+        this.#run('DELETE FROM known_import WHERE task_id = ? AND collection_id = ?', [id.toString()]);
         this.#run("UPDATE collection SET schema = x'' WHERE task_id = ? AND collection_id = ?", [id.toString()]);
       }
     });
@@ -285,12 +299,33 @@ export class SqliteTaskStore implements TaskStore {
     });
   }
 
-  beginCopy(id: CollectionId, shards: readonly StoredShard[]): void {
+  beginCopy(id: CollectionId, shards: readonly StoredShard[], imports: readonly bigint[] = []): void {
     this.#write('begin a copy', () => {
       for (const shard of shards) this.#insertShard(shard);
+      this.#run('UPDATE known_import SET is_left_out = 0 WHERE task_id = ? AND collection_id = ?', [id.toString()]);
+      for (const one of imports) this.#putImport({ id: one, collectionId: id, isLeftOut: false });
       this.#run('UPDATE collection SET doubt = NULL WHERE task_id = ? AND collection_id = ?', [id.toString()]);
       this.#setCopy(id, 'copying');
     });
+  }
+
+  addImport(known: KnownImport): void {
+    this.#write('record an import', () => this.#putImport(known));
+  }
+
+  forgetImports(ids: readonly bigint[]): void {
+    this.#write('forget imports', () => {
+      for (const id of ids) {
+        this.#run('DELETE FROM known_import WHERE task_id = ? AND import_id = ?', [id.toString()]);
+      }
+    });
+  }
+
+  #putImport({ id, collectionId, isLeftOut }: KnownImport): void {
+    this.#run(
+      'INSERT OR REPLACE INTO known_import (task_id, import_id, collection_id, is_left_out) VALUES (?, ?, ?, ?)',
+      [id.toString(), collectionId.toString(), isLeftOut ? 1 : 0],
+    );
   }
 
   copyProgress(id: CollectionId): readonly CopyProgress[] {

@@ -41,6 +41,10 @@ export const ERROR_POLICY: Readonly<Record<ErrorCode, ErrorPolicy>> = {
     'operator',
     'Load the collection on the source, or allow it to be loaded for the copy, then resume.',
   ),
+  importNotCopied: refused(
+    'operator',
+    'Give the source the address of its Milvus, or set imports to be skipped, then resume.',
+  ),
   alreadyExists: refused('operator', 'Drop or rename what is in the way on the target, then resume.'),
   invalidRequest: refused('operator', 'Compare the schema and settings of the collection on both sides, then resume.'),
   messageTooLarge: refused('operator', 'Raise the limits of message size on the target, then resume.'),
@@ -110,6 +114,7 @@ const HELD: ReadonlySet<string> = new Set<ErrorCode>([
   'positionLost',
   'alreadyExists',
   'notReadable',
+  'importNotCopied',
   'unsupported',
   'decisionNeeded',
 ]);

@@ -145,6 +145,23 @@ export interface MilvusCalls {
       }[];
     };
   };
+  /** What is on disk of a collection. */
+  GetPersistentSegmentInfo: {
+    request: CollectionRequest;
+    response: StatusResponse & {
+      readonly infos: readonly {
+        readonly segmentID: string;
+        readonly partitionID: string;
+        readonly numRows: string;
+        readonly state: number;
+      }[];
+    };
+  };
+  /** What its queries answer from, but for what is growing. */
+  GetQuerySegmentInfo: {
+    request: CollectionRequest;
+    response: StatusResponse & { readonly infos: readonly { readonly segmentID: string }[] };
+  };
   DescribeIndex: {
     request: CollectionRequest;
     response: StatusResponse & {

@@ -10,6 +10,7 @@ import { asOrdinal, ORDINAL_NONE, type MessageOrdinal } from '../../../shared/mo
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type {
   FirstState,
+  KnownImport,
   SourceIdentity,
   TaskScope,
   StoredChannel,
@@ -21,7 +22,7 @@ import { hasPartitionKey, parseCollectionSchema } from '../codec/collection-sche
 import { decodeRecord } from '../codec/decode.ts';
 import { isSameMapping, SAME_NAMES, type NameMapping } from '../../../shared/model/name-mapping.ts';
 import type { StartPoint } from '../../../shared/model/start-point.ts';
-import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection, CatalogImport } from '../source/catalog/catalog.ts';
 import type { ChannelBounds, Wal } from '../source/wal/wal.ts';
 import { wholeSnapshot } from '../source/catalog/whole-snapshot.ts';
 import { EVERYTHING } from '../../../shared/model/selection.ts';
@@ -82,7 +83,7 @@ export async function firstState(
   const collections: StoredCollection[] = [];
   const shards: StoredShard[] = [];
   const selection = new TaskSelection(scope.selection ?? EVERYTHING);
-  const all = (await wholeSnapshot(catalog)).collections;
+  const { collections: all, imports } = await wholeSnapshot(catalog);
   const found = all.filter((collection) => selection.has(collection));
   positions?.assertComplete(
     found,
@@ -105,7 +106,23 @@ export async function firstState(
       shards.push(...(await shardsFrom(collection, wal, start)));
     }
   }
-  return { source, channels, collections, shards, scope };
+  return { source, channels, collections, shards, scope, imports: knownImports(start, found, imports) };
+}
+
+/**
+ * Imports whose rows a task does not owe, or which its copies read: what was completed when it began. One that begins with the
+ * creation of its collections owes them all.
+ */
+function knownImports(
+  start: StartPoint,
+  collections: readonly CatalogCollection[],
+  imports: readonly CatalogImport[],
+): KnownImport[] {
+  if (start.kind === 'creation') return [];
+  const ids = new Set(collections.map(({ id }) => id));
+  return imports
+    .filter(({ isCompleted, collectionId }) => isCompleted && ids.has(collectionId))
+    .map(({ id, collectionId }) => ({ id, collectionId, isLeftOut: false }));
 }
 
 /** @throws invalidConfig: what the copies are called is for good. */

@@ -265,13 +265,17 @@ export class CollectionReplica implements LaneOwner {
     return this.#copy === 'due' || this.#copy === 'copying';
   }
 
-  /** Resolves when it follows the log, for good or till its end, its copy being ready for that; or has failed. */
-  async whenJoined(signal: AbortSignal): Promise<void> {
-    const hasJoined = () => this.#copy === 'none' || this.#copy === 'joined';
+  /** It follows the log, for good or till its end, its copy being ready for that. */
+  get isJoined(): boolean {
+    const hasJoined = this.#copy === 'none' || this.#copy === 'joined';
     // One that was never begun waits for its first record.
-    const isMadeReady = () => this.#targetCopy.isReady || this.#targetCopy.phase === 'pending' || this.isEnding;
-    const isSettled = () => (hasJoined() && isMadeReady()) || this.isDropped || this.hasFailed;
-    await this.#conditions.until(isSettled, signal);
+    const isMadeReady = this.#targetCopy.isReady || this.#targetCopy.phase === 'pending' || this.isEnding;
+    return (hasJoined && isMadeReady) || this.isDropped;
+  }
+
+  /** Resolves when it does; or has failed. */
+  async whenJoined(signal: AbortSignal): Promise<void> {
+    await this.#conditions.until(() => this.isJoined || this.hasFailed, signal);
   }
 
   /** Up to there the copy, in part or whole, has read what came of operations. */

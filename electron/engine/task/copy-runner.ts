@@ -15,7 +15,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
 import { retrying } from '../runtime/retry.ts';
 import { orAborted } from '../runtime/waiting.ts';
-import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection, CatalogImport } from '../source/catalog/catalog.ts';
 import { createIndexRequest, loadRequest } from '../source/rows/definition-requests.ts';
 import type { KeySource, RowSource } from '../source/rows/row-source.ts';
 import type { Wal } from '../source/wal/wal.ts';
@@ -55,6 +55,14 @@ export interface CopyRunnerContext {
   readonly observer: (place: string) => RetryObserver;
   readonly predecessorsOf: (replica: CollectionReplica) => readonly CollectionReplica[];
   readonly copied: (copy: CopiedReplica) => void;
+  /** A copy begins whose S is behind the end of these imports: it is to read all their rows. `begin` stores that, with S. */
+  readonly covers: (
+    replica: CollectionReplica,
+    imports: readonly CatalogImport[],
+    begin: (ids: readonly bigint[]) => void,
+  ) => void;
+  /** The copy that was begun last is to read the import's rows, or an earlier one has. */
+  readonly isCovered: (id: bigint) => boolean;
   readonly notice?: (text: string) => void;
 }
 
@@ -152,6 +160,8 @@ export class CopyRunner {
    * the catalogue before it writes the message (internal/rootcoord, 2.3).
    */
   async #pin(source: CopySource, replica: CollectionReplica): Promise<readonly StoredShard[] | undefined> {
+    // Before S: what is replayed behind the copy must be younger than they are.
+    const imports = await source.completedImports();
     const found = await source.find();
     if (found === undefined) return undefined;
     const ends = await Promise.all(found.startPositions.map(({ pchannel }) => this.#logEnd(pchannel)));
@@ -175,7 +185,8 @@ export class CopyRunner {
     if ((await source.find()) === undefined) return undefined;
     // Another may have taken its place while the log was asked.
     replica.signal.throwIfAborted();
-    this.#context.store.beginCopy(replica.id, shards);
+    const { store, covers } = this.#context;
+    covers(replica, imports, (ids) => store.beginCopy(replica.id, shards, ids));
     replica.copyMoved('copying');
     return shards;
   }
@@ -226,7 +237,8 @@ export class CopyRunner {
     found: DescribedCollection,
     filled: RecopyTarget | undefined,
   ): Promise<void> {
-    const { store } = this.#context;
+    const { store, isCovered } = this.#context;
+    await source.whenImportsShown(isCovered);
     const guarantee = await source.guarantee();
     await source.assertReadable(found, guarantee);
     const rowsTotal = await source.countRows(found, guarantee);

@@ -1,12 +1,12 @@
 /** The source of one collection's copy: found by its identity, made readable, read within the allowance. */
-import { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStore } from '../../../shared/model/task-state.ts';
 import { timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { RetryObserver } from '../runtime/retry.ts';
 import { retrying } from '../runtime/retry.ts';
 import { pause } from '../runtime/waiting.ts';
-import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection, CatalogImport } from '../source/catalog/catalog.ts';
 import { isNotLoaded } from '../source/rows/range-query.ts';
 import type { CollectionIndex, CollectionState, RowKey, RowSource } from '../source/rows/row-source.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
@@ -110,6 +110,39 @@ export class CopySource {
       replicaNumber: loaded === undefined ? state.replicaNumber : undefined,
       isReleased: state.loadedPartitions.every(isOurs),
     };
+  }
+
+  /** Imports into the collection that are completed by now. */
+  async completedImports(): Promise<readonly CatalogImport[]> {
+    const { id } = this.#replica;
+    const imports = await this.#ask('imports', () => this.#context.catalog.imports());
+    return imports.filter(({ isCompleted, collectionId }) => isCompleted && collectionId === id);
+  }
+
+  /** Resolves when what is read from now on shows the imports that the copy is to read. */
+  async whenImportsShown(isCovered: (id: bigint) => boolean): Promise<void> {
+    const { catalog, rows } = this.#context;
+    const imports = (await this.completedImports()).filter((one) => isCovered(one.id));
+    if (imports.length === 0) return;
+    const isTold = imports.every(({ segments }) => segments.length > 0);
+    const segments = isTold ? imports.flatMap((one) => one.segments) : [];
+    await this.#ask('imports', async (signal) => {
+      const found = living(await catalog.collection(this.#replica.id));
+      // Its drop stands behind S.
+      if (found === undefined) return;
+      const address = { database: found.database, collection: found.name };
+      const partitions = found.partitions.map((partition) => partition.id);
+      let failure: ReplicationError | undefined;
+      try {
+        await rows.whenShown({ ...address, partitions, segments }, signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failure = toReplicationError(error);
+      }
+      // What bore the name meanwhile may have been another.
+      if (!(await this.#isAt(address))) throw notFoundYet(address);
+      if (failure !== undefined) throw failure;
+    });
   }
 
   async makeReadable({ address, loadState }: DescribedCollection): Promise<void> {

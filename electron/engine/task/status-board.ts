@@ -153,6 +153,12 @@ export class StatusBoard {
     this.#skipped[operation] = (this.#skipped[operation] ?? 0) + 1;
   }
 
+  /** It is no longer so. */
+  withdraw(text: string): void {
+    const at = this.#notices.indexOf(text);
+    if (at !== -1) this.#notices.splice(at, 1);
+  }
+
   notice(text: string): void {
     if (this.#notices.length < NOTICES_MAX && !this.#notices.includes(text)) this.#notices.push(text);
   }

@@ -48,6 +48,7 @@ import { CollectionReplica, type ReplicaContext } from './collection-replica.ts'
 import { CopyLoops } from './copy-loops.ts';
 import { CopyJoins } from './copy-joins.ts';
 import { CopyRunner } from './copy-runner.ts';
+import { Imports } from './imports.ts';
 import { IntentMarks } from './intent-marks.ts';
 import { LogReaders } from './log-readers.ts';
 import { lastChange } from './log-end.ts';
@@ -144,6 +145,7 @@ export class TaskEngine {
   readonly #databases: TargetDatabases;
   readonly #aliases: TargetAliases;
   readonly #reconciler: Reconciler;
+  readonly #imports: Imports;
   readonly #readers: LogReaders;
   readonly #intents: IntentMarks;
   readonly #slots = new WriteSlots();
@@ -285,9 +287,21 @@ export class TaskEngine {
       guard: (work) => this.#guard(work),
       notice: (text) => this.#board.notice(text),
     });
+    this.#imports = new Imports({
+      ...shared,
+      journal: this.#journal,
+      canCopy: parts.rows !== undefined,
+      recopy: (id) => this.recopy([id]),
+      guard: (work) => this.#guard(work),
+      notice: (text) => this.#board.notice(text),
+      withdraw: (text) => this.#board.withdraw(text),
+    });
     this.#catalog = new CatalogReadings({
       ...shared,
-      seen: (snapshot) => this.#reconciler.seen(snapshot),
+      seen: (snapshot) => {
+        this.#reconciler.seen(snapshot);
+        this.#imports.seen(snapshot);
+      },
       observer: this.#board.observer('catalog'),
       assertNotMissed: (collection) => {
         if (!this.#scope.isSelecting) this.#births.assertNotMissed(collection);
@@ -310,6 +324,8 @@ export class TaskEngine {
       observer: (place) => this.#board.observer(place),
       predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
       copied: (copy) => this.#guard(this.#joins.follow(copy)),
+      covers: (replica, imports, begin) => this.#imports.covers(replica, imports, begin),
+      isCovered: (id) => this.#imports.isCovered(id),
     });
   }
 
@@ -408,27 +424,38 @@ export class TaskEngine {
     const failure = this.#board.whenFailed(stop);
     const level = (async () => {
       await orAborted(this.#started.promise, stop);
-      if (this.#operations !== undefined) {
-        await this.#operations.whenConfirmed(await this.#readers.latest(this.#operations.channel), stop);
-      }
-      const ends = await this.#readers.ends();
-      await ends.whenConfirmed(stop);
-      await Promise.all([...this.#registry.all()].map((replica) => replica.whenJoined(stop)));
-      // Behind its join a shard may still be read apart from its channel, which knows nothing of it.
-      await this.#readers.whenTogether(stop);
-      await ends.whenConfirmed(stop);
-      // A drop that an earlier run began has no shard left that could wait for it.
-      const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
-      await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
       for (;;) {
-        const { partitions } = await this.#catalog.now();
-        await orAborted(partitions, stop);
-        if (this.#reconciler.isSettled) break;
-        await this.#reconciler.whenChanged(stop);
+        await this.#whenAllApplied(stop);
+        const isJoined = [...this.#registry.all()].every((replica) => replica.hasFailed || replica.isJoined);
+        // A collection that is to be copied again joins anew.
+        if (this.#imports.isSettled && isJoined) break;
+        await this.#imports.whenSettled(stop);
       }
       await this.#rights.now();
     })();
     await Promise.race([level, failure]);
+  }
+
+  /** What the log and the catalogue have shown by the time of the call, but for imports. */
+  async #whenAllApplied(stop: AbortSignal): Promise<void> {
+    if (this.#operations !== undefined) {
+      await this.#operations.whenConfirmed(await this.#readers.latest(this.#operations.channel), stop);
+    }
+    const ends = await this.#readers.ends();
+    await ends.whenConfirmed(stop);
+    await Promise.all([...this.#registry.all()].map((replica) => replica.whenJoined(stop)));
+    // Behind its join a shard may still be read apart from its channel, which knows nothing of it.
+    await this.#readers.whenTogether(stop);
+    await ends.whenConfirmed(stop);
+    // A drop that an earlier run began has no shard left that could wait for it.
+    const ending = [...this.#registry.all()].filter((replica) => replica.isEnding);
+    await Promise.all(ending.map((replica) => replica.whenDropped(stop)));
+    for (;;) {
+      const { partitions } = await this.#catalog.now();
+      await orAborted(partitions, stop);
+      if (this.#reconciler.isSettled) break;
+      await this.#reconciler.whenChanged(stop);
+    }
   }
 
   async #start(): Promise<void> {
@@ -471,6 +498,7 @@ export class TaskEngine {
     const stored = store.load() ?? found;
     this.#databases.takeUp(stored.databases);
     this.#aliases.takeUp(stored.aliases);
+    this.#imports.takeUp(stored.imports, stored.collections);
     this.#quarantine.takeUp();
     this.#journal.takeUp();
     this.#journal.leave((id) => stored.collections.some((one) => one.id.toString() === id));
@@ -658,6 +686,7 @@ export class TaskEngine {
     this.#readers.forget(replica);
     this.#journal.leave((id) => id !== replica.id.toString());
     this.#aliases.left(replica.id);
+    this.#imports.forget(replica.id);
   }
 
   async #come(collections: readonly StoredCollection[], shards: readonly StoredShard[]): Promise<void> {
@@ -894,6 +923,7 @@ export class TaskEngine {
     this.#log.closed(replica.id);
     this.#parts.store.clearQuarantined(replica.id);
     this.#registry.remove(replica);
+    this.#imports.forget(replica.id);
     this.#board.retire(replica.status());
     this.#readers.forget(replica);
     // Whoever stopped because this one was in the way can go on.

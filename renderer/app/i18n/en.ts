@@ -343,7 +343,7 @@ export const en = {
       'From now on. Passwords that are there already cannot be read, so create those users on the target yourself. root and the user that Lifeline signs in with are never changed on the target.',
     policies: 'What becomes of operations',
     policiesText:
-      'Apply: as the source did. Skip: not, and noted in the history. Ask: the collection waits at that place until you decide. A change holds at once.',
+      'Apply: as the source did. Skip: not, and noted in the history. Ask: the collection waits at that place until you decide. A change holds at once. Rows of an import never pass the log: to apply one is to copy its collection again, while the others go on.',
     groups: {
       databases: 'Databases',
       collections: 'Collections and aliases',
@@ -939,6 +939,10 @@ export const en = {
     notReadable: {
       title: 'Rows of the source cannot be read.',
       hint: 'Load the collection on the source, then resume.',
+    },
+    importNotCopied: {
+      title: 'Rows that were imported on the source cannot be read.',
+      hint: 'Give the source the address of its Milvus, or set imports to be skipped, then resume.',
     },
     bug: { title: 'Lifeline failed unexpectedly.', hint: 'Report this with its details.' },
   },

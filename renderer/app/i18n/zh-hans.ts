@@ -322,7 +322,7 @@ export const zhHans: Catalogue = {
       '从现在起生效。已有密码无法读取，请自行在目标上创建这些用户。root 以及 Lifeline 登录所用的用户在目标上永远不会被更改。',
     policies: '如何处理操作',
     policiesText:
-      '应用：照源端执行。跳过：不执行，并记入历史。询问：该 Collection 停在此处，等待您的决定。更改即刻生效。',
+      '应用：照源端执行。跳过：不执行，并记入历史。询问：该 Collection 停在此处，等待您的决定。更改即刻生效。导入的数据不经过日志：应用导入即重新复制该 Collection，其他 Collection 照常继续。',
     groups: {
       databases: '数据库',
       collections: 'Collection 与别名',
@@ -830,6 +830,10 @@ export const zhHans: Catalogue = {
     targetChanged: { title: '目标已不是原来的集群。', hint: '请重新复制这些 Collection，其他 Collection 会继续。' },
     malformedMessage: { title: '日志中有一条消息无法解析。', hint: '请连同源的版本一起报告；该消息不会被跳过。' },
     notReadable: { title: '无法读取源端的数据。', hint: '请在源端加载该 Collection，然后恢复。' },
+    importNotCopied: {
+      title: '无法读取源端导入的数据。',
+      hint: '请为源填写其 Milvus 地址，或将导入设为跳过，然后恢复。',
+    },
     bug: { title: 'Lifeline 发生意外错误。', hint: '请连同详细信息一起报告。' },
   },
 };

@@ -322,7 +322,7 @@ export const zhHant: Catalogue = {
       '從現在起生效。既有密碼無法讀取，請自行在目標上建立這些使用者。root 以及 Lifeline 登入所用的使用者在目標上永遠不會被變更。',
     policies: '如何處理操作',
     policiesText:
-      '套用：照來源執行。略過：不執行，並記入歷史。詢問：該 Collection 停在此處，等待您的決定。變更立即生效。',
+      '套用：照來源執行。略過：不執行，並記入歷史。詢問：該 Collection 停在此處，等待您的決定。變更立即生效。匯入的資料不經過日誌：套用匯入即重新複製該 Collection，其他 Collection 照常繼續。',
     groups: {
       databases: '資料庫',
       collections: 'Collection 與別名',
@@ -834,6 +834,10 @@ export const zhHant: Catalogue = {
     targetChanged: { title: '目標已不是原來的叢集。', hint: '請重新複製這些 Collection，其他 Collection 會繼續。' },
     malformedMessage: { title: '日誌中有一則訊息無法解析。', hint: '請連同來源的版本一起回報；該訊息不會被略過。' },
     notReadable: { title: '無法讀取來源的資料。', hint: '請在來源載入該 Collection，然後恢復。' },
+    importNotCopied: {
+      title: '無法讀取來源匯入的資料。',
+      hint: '請為來源填寫其 Milvus 位址，或將匯入設為略過，然後恢復。',
+    },
     bug: { title: 'Lifeline 發生未預期的錯誤。', hint: '請連同詳細資訊一起回報。' },
   },
 };

@@ -245,6 +245,27 @@ export const DEFECTS: readonly Defect[] = [
     suites: ['reconciler.test.ts'],
   },
   {
+    name: 'import seen but not copied again',
+    file: `${TASK}/imports.ts`,
+    from: 'await recopy(replica.id);',
+    to: 'this.#know({ id: one.id, collectionId: replica.id, isLeftOut: false });',
+    suites: ['imports.test.ts'],
+  },
+  {
+    name: 'import known before a copy of it has begun',
+    file: `${TASK}/imports.ts`,
+    from: 'await recopy(replica.id);',
+    to: 'this.#context.store.addImport({ id: one.id, collectionId: replica.id, isLeftOut: false }); await recopy(replica.id);',
+    suites: ['imports.test.ts'],
+  },
+  {
+    name: 'copy that does not wait for the import to be shown',
+    file: `${TASK}/copy-source.ts`,
+    from: 'await rows.whenShown({ ...address, partitions, segments }, signal);',
+    to: '',
+    suites: ['imports.test.ts'],
+  },
+  {
     name: 'release after a crash forgotten',
     file: `${TASK}/copy-loads.ts`,
     from: 'return this.#context.cluster.load(address, this.loaded, (part) => this.#note(part), signal);',

@@ -71,6 +71,22 @@ export interface CatalogAlias {
   readonly collectionId: CollectionId;
 }
 
+/** Rows that were put into a collection as files. They never pass the log. */
+export interface CatalogImport {
+  /** Never given to another one. */
+  readonly id: bigint;
+  readonly collectionId: CollectionId;
+  /** Its rows are the collection's for good: they are shown as soon as what is loaded has been brought up to date. */
+  readonly isCompleted: boolean;
+  readonly fileCount: number;
+  /** `undefined`: newer servers do not say it there. */
+  readonly rowCount: bigint | undefined;
+  /** Into this one alone, as far as that is known. */
+  readonly partition: string | undefined;
+  /** What it has made, as far as the server says it there. */
+  readonly segments: readonly bigint[];
+}
+
 /**
  * What the catalogue says to have ended: a tombstone, or a state from Dropping on. That alone, not absence, proves an end;
  * Milvus removes these words after some time.
@@ -99,6 +115,8 @@ export interface CatalogSnapshot {
   readonly definitions: ReadonlyMap<CollectionId, CatalogDefinitions>;
   readonly aliases: readonly CatalogAlias[];
   readonly ended: CatalogEnds;
+  /** Also those that are under way, or have failed. Milvus forgets each after some time. */
+  readonly imports: readonly CatalogImport[];
 }
 
 export interface Catalog {
@@ -106,6 +124,8 @@ export interface Catalog {
   clusterId(): Promise<string>;
   /** One consistent reading. @throws rootPathNotFound when etcd answers but holds no Milvus under the root path. */
   snapshot(): Promise<CatalogSnapshot>;
+  /** As in a snapshot, now. */
+  imports(): Promise<readonly CatalogImport[]>;
   /**
    * One collection as it is now. `creating`: the source is making it. `gone`: it was dropped, or is being dropped.
    * `undefined`: there is no word of it, so it is not there yet (its CreateCollection message is in the log some

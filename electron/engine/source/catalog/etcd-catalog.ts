@@ -5,7 +5,8 @@
  * `database/aliases/<db>/<alias>`, `partitions/<collection>/<partition>`, `fields/<collection>/<field>`, and from 2.5 on
  * `functions/<collection>/<function>` (internal/metastore/kv/rootcoord, BuildFunctionKey); beside it
  * `field-index/<collection>/<index>`, `querycoord-collection-loadinfo/<collection>` and
- * `querycoord-partition-loadinfo/<collection>/<partition>`. All at one revision, each kind in one range. Milvus writes a collection's partitions and
+ * `querycoord-partition-loadinfo/<collection>/<partition>`; imports under `importtask/<id>` (2.3; rootCoord.importTaskSubPath), from 2.4 on
+ * `datacoord-meta/import-job/<id>` (internal/metastore/kv/datacoord/constant.go, ImportJobPrefix). All at one revision, each kind in one range. Milvus writes a collection's partitions and
  * fields before it sets the collection to Created; the keys under `snapshots/` are history and stay unread.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,7 +24,8 @@ import {
   type KeyedValue,
 } from './assemble.ts';
 import { assembleAliases, assembleDefinitions, assembleEnds } from './assemble-definitions.ts';
-import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from './catalog.ts';
+import { assembleImports } from './assemble-imports.ts';
+import type { Catalog, CatalogCollection, CatalogDatabase, CatalogImport, CatalogSnapshot } from './catalog.ts';
 import { hasClientCertificate } from '../../errors/tls-faults.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { DATABASE_KEYS, findMetaPaths } from './find-root-paths.ts';
@@ -35,6 +37,8 @@ const SNAPSHOT_ATTEMPTS_MAX = 3;
 const WATCH_BACKOFF_MIN_MS = 200;
 const WATCH_BACKOFF_MAX_MS = 5_000;
 
+const IMPORT_KEYS = ['importtask/', 'datacoord-meta/import-job/'] as const;
+
 const WATCHED = [
   'root-coord/database/',
   'root-coord/partitions/',
@@ -42,6 +46,7 @@ const WATCHED = [
   'field-index/',
   'querycoord-collection-loadinfo/',
   'querycoord-partition-loadinfo/',
+  ...IMPORT_KEYS,
 ] as const;
 
 export interface EtcdCatalogOptions {
@@ -81,6 +86,15 @@ class EtcdCatalog implements Catalog {
 
   async collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {
     return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
+  }
+
+  async imports(): Promise<readonly CatalogImport[]> {
+    return this.#classified(() =>
+      this.#unlessCompacted(async () => {
+        const { revision } = await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1, keysOnly: true });
+        return this.#imports(revision);
+      }),
+    );
   }
 
   watch(onChange: () => void, signal: AbortSignal): void {
@@ -129,7 +143,13 @@ class EtcdCatalog implements Catalog {
       ),
       aliases: assembleAliases(aliasEntries, databases),
       ended: assembleEnds(collectionEntries, partitionEntries, aliasEntries, databases),
+      imports: await this.#imports(revision),
     };
+  }
+
+  async #imports(revision: string): Promise<CatalogImport[]> {
+    const [tasks, jobs] = await Promise.all(IMPORT_KEYS.map((prefix) => this.#client.all(this.#key(prefix), revision)));
+    return assembleImports(tasks ?? [], jobs ?? []);
   }
 
   async #collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {

@@ -79,6 +79,31 @@ const root = protobuf.Root.fromJSON({
         status: { type: 'uint32', id: 4 },
       },
     },
+    ImportTaskState: {
+      fields: {
+        code: { type: 'uint32', id: 1 },
+        segments: { rule: 'repeated', type: 'int64', id: 2 },
+        rowCount: { type: 'int64', id: 4 },
+      },
+    },
+    ImportTaskInfo: {
+      fields: {
+        id: { type: 'int64', id: 1 },
+        collectionId: { type: 'int64', id: 4 },
+        files: { rule: 'repeated', type: 'string', id: 9 },
+        state: { type: 'ImportTaskState', id: 11 },
+        partitionName: { type: 'string', id: 13 },
+      },
+    },
+    ImportFile: { fields: { paths: { rule: 'repeated', type: 'string', id: 2 } } },
+    ImportJob: {
+      fields: {
+        id: { type: 'int64', id: 1 },
+        collectionId: { type: 'int64', id: 3 },
+        state: { type: 'uint32', id: 11 },
+        files: { rule: 'repeated', type: 'ImportFile', id: 14 },
+      },
+    },
     MsgPosition: {
       fields: {
         channelName: { type: 'string', id: 1 },
@@ -155,6 +180,28 @@ export interface PartitionLoadInfo {
   readonly status: number;
 }
 
+/** `datapb.ImportTaskInfo`: an import of 2.3 and older. */
+export interface ImportTaskInfo {
+  readonly id: bigint;
+  readonly collectionId: bigint;
+  readonly files: readonly string[];
+  /** The segments that it has made, and the rows in them. */
+  readonly state: { readonly code: number; readonly segments: readonly bigint[]; readonly rowCount: bigint } | null;
+  /** What the user named; of a collection with a partition key nothing. */
+  readonly partitionName: string;
+}
+
+/**
+ * `datapb.ImportJob`: an import of 2.4 and newer (milvus internal/proto/data_coord.proto of 2.4, pkg/proto/data_coord.proto of
+ * 2.5: fields 1, 3, 11 and 14; its files are `internalpb.ImportFile`).
+ */
+export interface ImportJob {
+  readonly id: bigint;
+  readonly collectionId: bigint;
+  readonly state: number;
+  readonly files: readonly { readonly paths: readonly string[] }[];
+}
+
 /** `msgpb.MsgPosition`, as a channel checkpoint holds it. */
 export interface MsgPosition {
   readonly channelName: string;
@@ -173,6 +220,11 @@ export const PARTITION_CREATED = 0;
 export const PARTITION_DROPPING = 2;
 /** Of an alias (etcdpb.AliasState); 2.3.5 keeps the tombstone only. */
 export const ALIAS_CREATED = 0;
+
+/** `commonpb.ImportState` (live 2.3.5: 0 pending, 2 started, 5 persisted, then this; 1 failed, 7 failed and cleaned). */
+export const IMPORT_TASK_COMPLETED = 6;
+/** `internalpb.ImportJobState` (milvus pkg/proto/internal.proto: 1 pending, 2 pre-importing, 3 importing, 4 failed, 6 and 7 before it). */
+export const IMPORT_JOB_COMPLETED = 5;
 
 /** What a key holds that Milvus has deleted but keeps (milvus internal/metastore/kv/rootcoord, 2.3: the tombstone). */
 const TOMBSTONE = Uint8Array.of(0xe2, 0x9b, 0xbc);
@@ -196,4 +248,7 @@ export const readCollectionLoadInfo = (bytes: Uint8Array): CollectionLoadInfo =>
   read('CollectionLoadInfo', bytes) as CollectionLoadInfo;
 export const readPartitionLoadInfo = (bytes: Uint8Array): PartitionLoadInfo =>
   read('PartitionLoadInfo', bytes) as PartitionLoadInfo;
+export const readImportTaskInfo = (bytes: Uint8Array): ImportTaskInfo =>
+  read('ImportTaskInfo', bytes) as ImportTaskInfo;
+export const readImportJob = (bytes: Uint8Array): ImportJob => read('ImportJob', bytes) as ImportJob;
 export const readMsgPosition = (bytes: Uint8Array): MsgPosition => read('MsgPosition', bytes) as MsgPosition;

@@ -124,6 +124,7 @@ export function withShownProperties(
   return {
     clusterId: () => catalog.clusterId(),
     collection: (id) => catalog.collection(id),
+    imports: () => catalog.imports(),
     async snapshot(): Promise<CatalogSnapshot> {
       const found = await catalog.snapshot();
       await askAll(found.collections);

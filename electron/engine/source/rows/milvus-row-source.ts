@@ -12,6 +12,7 @@ import { assertReadable } from './probe-rows.ts';
 import { RangeQuery } from './range-query.ts';
 import type {
   CollectionState,
+  ImportedRows,
   KeysCount,
   KeysRead,
   PageRead,
@@ -20,6 +21,7 @@ import type {
   RowsPage,
   WillLoad,
 } from './row-source.ts';
+import { whenShown } from './shown-segments.ts';
 import { SourceState } from './source-state.ts';
 
 /** Milliseconds when all is well. */
@@ -67,6 +69,10 @@ class MilvusRowSource implements RowSource {
 
   countRows(read: PartitionRead, signal: AbortSignal): Promise<number> {
     return this.#query(read, signal).count({ after: undefined, upTo: undefined });
+  }
+
+  whenShown(imported: ImportedRows, signal: AbortSignal): Promise<void> {
+    return whenShown(this.#rpc, imported, signal);
   }
 
   async countKeys({ keys, ...read }: KeysCount, signal: AbortSignal): Promise<{ rows: number; keys: number }> {

@@ -3,6 +3,7 @@
  * a copy of a filled collection is compared with. The log is not asked here. Errors of every call are
  * `ReplicationError`s with the cluster's own side.
  */
+import type { PartitionId } from '../../../../shared/model/ids.ts';
 import type { LoadedPart } from '../../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../../shared/time/time-tick.ts';
 import type { FieldSlice, PrimaryKeys } from '../../codec/records.ts';
@@ -44,6 +45,13 @@ export interface RowsPage {
   readonly keys: PrimaryKeys;
   /** Rows that share their key with another row of the page: the source showed one of each. */
   readonly doubledRows: number;
+}
+
+export interface ImportedRows extends CollectionAddress {
+  /** Of the collection, by the catalogue. */
+  readonly partitions: readonly PartitionId[];
+  /** What the imports have made; empty: not known. */
+  readonly segments: readonly bigint[];
 }
 
 export interface KeysCount extends PartitionRead {
@@ -102,6 +110,11 @@ export interface RowSource extends KeySource {
    * no key between `after` and its last one.
    */
   readPage(read: PageRead, signal: AbortSignal): Promise<RowsPage | undefined>;
+  /**
+   * Resolves when what is read shows the rows of these imports, which the catalogue has as completed. The collection is loaded.
+   * @throws notReady where that takes longer than some seconds; to be called again then.
+   */
+  whenShown(imported: ImportedRows, signal: AbortSignal): Promise<void>;
   /** Of the partition, those that share their key and those that Milvus does not return among them. */
   countRows(read: PartitionRead, signal: AbortSignal): Promise<number>;
   /** @throws notReadable, where the server cannot return every field of a row: an index may hold a vector only in part. */

@@ -66,6 +66,15 @@ CREATE TABLE join_certificate (
     PRIMARY KEY (task_id, collection_id)
   ) STRICT;
 INSERT INTO join_certificate VALUES ('recorded', '470658247834468382', '{"collectionId":"470658247834468382","database":"shop","collection":"orders ü","rowsCopied":"7","sourceDoubles":"1","copyBegan":1795440000000,"copyEnded":1795440001000,"joined":1795440002000,"shards":[]}');
+CREATE TABLE known_import (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    import_id TEXT NOT NULL,
+    collection_id TEXT NOT NULL,
+    is_left_out INTEGER NOT NULL,
+    PRIMARY KEY (task_id, import_id)
+  ) STRICT;
+INSERT INTO known_import VALUES ('recorded', '470670978906587188', '470658247834468382', 0);
+INSERT INTO known_import VALUES ('recorded', '470670978906787276', '470658247834468382', 1);
 CREATE TABLE made_alias (
     task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
     database TEXT NOT NULL,

@@ -22,7 +22,7 @@ test('a gap stays in the history of its task, once however often it is found', (
   const store = (name: string): SqliteTaskStore => {
     const made = new SqliteTaskStore(database, asTaskId(name));
     const source = { etcdClusterId: 'e', rootPath: 'by-dev', walKind: 'nats', walIdentity: 'w' };
-    made.begin({ source, channels: [], collections: [], shards: [], scope: {} });
+    made.begin({ source, channels: [], collections: [], shards: [], scope: {}, imports: [] });
     return made;
   };
   const [orders, other] = [store('orders'), store('other')];

@@ -101,6 +101,30 @@ describe('a task in the store', () => {
     expect(store.load()).toEqual(stored);
   });
 
+  test('knows imports: those that were left out until the collection is copied, none of what is not followed', () => {
+    store.begin(FIRST_STATE);
+    const [sample] = FIRST_STATE.collections;
+    if (sample === undefined) throw new Error('no collection');
+    const other = asCollectionId(9n);
+    store.addCollection({ ...sample, id: other, name: 'other', vchannels: [], copy: 'due' });
+    store.addImport({ id: 5n, collectionId: COLLECTION, isLeftOut: true });
+    store.addImport({ id: 6n, collectionId: other, isLeftOut: true });
+    store.beginCopy(other, [], [7n]);
+    const [begun] = FIRST_STATE.imports;
+    expect(store.load()?.imports).toEqual([
+      begun,
+      { id: 5n, collectionId: COLLECTION, isLeftOut: true },
+      { id: 6n, collectionId: other, isLeftOut: false },
+      { id: 7n, collectionId: other, isLeftOut: false },
+    ]);
+    store.forgetImports([6n, 8n]);
+    const selection = { include: [], exclude: [], later: false };
+    store.applySelection({ selection, removed: [COLLECTION], added: [], shards: [] });
+    expect(store.load()?.imports).toEqual([{ id: 7n, collectionId: other, isLeftOut: false }]);
+    store.updateCollection(other, { phase: 'dropped' });
+    expect(store.load()?.imports).toEqual([]);
+  });
+
   test('is begun whole or not at all', () => {
     const [shard] = FIRST_STATE.shards;
     if (shard === undefined) throw new Error('no shard');
@@ -325,6 +349,8 @@ describe('the lease of a task', () => {
     endRename: (of) => of.endRename(COLLECTION, { database: 'shop', name: 'sales' }),
     saveAlias: (of) => of.saveAlias({ database: 'shop', alias: 'current', collectionId: COLLECTION }),
     removeAlias: (of) => of.removeAlias({ database: 'shop', alias: 'current' }),
+    addImport: (of) => of.addImport({ id: 5n, collectionId: COLLECTION, isLeftOut: true }),
+    forgetImports: (of) => of.forgetImports([5n]),
     setOperationsUntil: (of) => of.setOperationsUntil(COLLECTION, asOrdinal(12n)),
     beginRecopy: (of) => of.beginRecopy(COLLECTION, 'created'),
     setLoadedForCopy: (of) => of.setLoadedForCopy(COLLECTION, 'source', undefined),
