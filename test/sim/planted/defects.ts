@@ -259,6 +259,13 @@ export const DEFECTS: readonly Defect[] = [
     suites: ['imports.test.ts'],
   },
   {
+    name: 'import behind S taken as read',
+    file: `${TASK}/copy-runner.ts`,
+    from: 'await source.whenImportsShown(isCovered);',
+    to: 'for (const { id } of await source.completedImports()) if (!isCovered(id)) this.#context.covers(replica, [], () => store.addImport({ id, collectionId: replica.id, isLeftOut: false })); await source.whenImportsShown(() => true);',
+    suites: ['imports.test.ts'],
+  },
+  {
     name: 'copy that does not wait for the import to be shown',
     file: `${TASK}/copy-source.ts`,
     from: 'await rows.whenShown({ ...address, partitions, segments }, signal);',
