@@ -131,8 +131,8 @@ describe('an import', () => {
     expect(task.content()).toEqual(source.content());
     expect(task.store.load()?.imports.map(({ id }) => id)).toEqual([underWay]);
     source.catalog.importsHeld.clear();
-    source.catalog.changed();
-    await running.level();
+    // One reading alone may be older than what is known.
+    for (let reading = 0; reading < 2; reading += 1) await running.level();
     expect(task.store.load()?.imports).toEqual([]);
   });
 

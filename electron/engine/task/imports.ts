@@ -39,6 +39,8 @@ export class Imports {
   readonly #known = new Map<bigint, KnownImport>();
   /** New ones that the last reading has shown, with their collections. */
   readonly #open = new Map<bigint, CollectionId>();
+  /** Known ones that the last reading has not shown. */
+  #absent: ReadonlySet<bigint> = new Set();
   /** By import, whom somebody is at work for. */
   readonly #underWay = new Map<bigint, CollectionReplica>();
   readonly #beginning = new Set<CollectionReplica>();
@@ -167,9 +169,13 @@ export class Imports {
   /** The server has forgotten the others: they never come up again. What was left out is said until the collection is copied. */
   #forgetBut(imports: readonly CatalogImport[]): void {
     const there = new Set(imports.map(({ id }) => id));
-    const gone = [...this.#known.values()].filter(({ id, isLeftOut }) => !there.has(id) && !isLeftOut);
+    const absent = [...this.#known.values()].filter(({ id }) => !there.has(id));
+    // A reading that was under way for long may be older than what is known.
+    const absentTwice = absent.filter(({ id }) => this.#absent.has(id));
+    this.#absent = new Set(absent.map(({ id }) => id));
+    const gone = absentTwice.filter(({ isLeftOut }) => !isLeftOut);
     const left = new Set<CollectionId>();
-    for (const known of [...this.#known.values()].filter(({ id, isLeftOut }) => !there.has(id) && isLeftOut)) {
+    for (const known of absentTwice.filter(({ isLeftOut }) => isLeftOut)) {
       // One for each collection is enough.
       if (left.has(known.collectionId)) gone.push(known);
       left.add(known.collectionId);

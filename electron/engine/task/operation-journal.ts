@@ -231,10 +231,14 @@ const isEnd = (outcome: OperationEvent['outcome']): boolean => outcome === 'appl
 export function decisionNeeded({ id, operation, database, collection, object }: OperationQuestion): ReplicationError {
   const name = collection === undefined ? database : `${database}.${collection.name}`;
   const of = [name, object].filter((part) => part !== undefined && part !== '').join(', ');
+  const next =
+    operation === 'import'
+      ? 'Apply it, which copies the collection again, or skip it; the rows of the stream go on meanwhile.'
+      : 'Apply it or skip it; what comes behind it waits too.';
   return new ReplicationError(
     'decisionNeeded',
     'config',
-    `${operation}${of === '' ? '' : ` of ${of}`} waits for your decision. Apply it or skip it; what comes behind it waits too.`,
+    `${operation}${of === '' ? '' : ` of ${of}`} waits for your decision. ${next}`,
     { context: { operationId: id, operation } },
   );
 }
