@@ -75,6 +75,8 @@ describe('a collection that has stopped', () => {
 
   test('gets the operations that came meanwhile, in their order', async () => {
     const { source, target, running, task, a, b, stopped, refuse } = await sharing();
+    // Of the log, and then as the catalogue shows it.
+    refuse('createIndex', 'a');
     refuse('createIndex', 'a');
     source.createIndex(a);
     source.tickAll();

@@ -1,9 +1,12 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { asPChannel } from '../../shared/model/ids.ts';
 import { MemoryTask, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused, type CallRecord } from '../support/memory-target.ts';
 import { rowsOf } from './scenarios.ts';
+import { useQuickTimers } from '../support/quick-timers.ts';
+
+beforeEach(useQuickTimers);
 
 const into = (name: string) => (record: CallRecord) => record.address === `default.${name}`;
 const indexesOf = (target: MemoryTarget, collection: string): string[] => [
