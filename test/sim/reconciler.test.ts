@@ -71,6 +71,23 @@ describe('what the catalogue alone tells', () => {
     expect(task.content()).toEqual(source.content());
   });
 
+  test('one that came and went under a name that its former owner has taken back', async () => {
+    const { source, task, a, running } = await following();
+    source.renameCollection(a, 'away');
+    const between = source.createCollection('a', { channels: [1] });
+    source.insert(between, rowsOf(0, 3, 'between'));
+    const isKnown = () => task.store.load()?.collections.some(({ id }) => id === between.id) === true;
+    await until(isKnown, 'the collection to be known');
+    await running.stop();
+    source.renameCollection(between, 'aside');
+    source.renameCollection(a, 'a');
+    source.dropCollection(between);
+    source.tickAll();
+    await task.start().level();
+    expect(task.content()).toEqual(source.content());
+    expect(task.violations).toEqual([]);
+  });
+
   test('a name that a later collection has by now, whose channel has been read further', async () => {
     const { source, task, running } = await following();
     const [, late] = source.channels;

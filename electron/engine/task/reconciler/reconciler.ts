@@ -28,7 +28,7 @@ import { aliasesSeen } from './aliases.ts';
 import { databasesSeen } from './databases.ts';
 import { OPERATION_OF, stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
-import { isSameName, nameClash, nextName, type NamedCopy } from './renames.ts';
+import { isSameName, nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
 import type { NamesSeen, Seen } from './seen.ts';
 import { Stamps } from './stamps.ts';
 import { StepJournal, type StepJournalContext } from './step-journal.ts';
@@ -152,6 +152,7 @@ export class Reconciler {
     for (const replica of registry.all()) {
       const collection = living.get(replica.id);
       if (collection !== undefined) this.#nameOfPending(replica, collection);
+      else if (snapshot.ended.collections.has(replica.id)) this.#nameOfEnded(replica, living);
       if (!replica.isFollowing) continue;
       const seen =
         collection === undefined
@@ -175,6 +176,20 @@ export class Reconciler {
     if (!replica.isPending && !(replica.isBeingMade && isBehind)) return;
     if (others.some((other) => isSameName(other.address, wanted))) return;
     replica.willBeNamed(wanted);
+  }
+
+  /** One that has ended before it was made here is made under a name of its own, where another one has its name for good. */
+  #nameOfEnded(replica: CollectionReplica, living: ReadonlyMap<CollectionId, CatalogCollection>): void {
+    if (!replica.isPending && !replica.isBeingMade) return;
+    const { database, collection } = replica.address;
+    const isHeld = [...this.#context.registry.all()].some((other) => {
+      const shown = living.get(other.id);
+      const isNamesake = other.isFollowing && isSameName(other.address, replica.address);
+      return isNamesake && shown !== undefined && isSameName(addressOf(shown), other.address);
+    });
+    if (isHeld && collection !== temporaryName(replica.id)) {
+      replica.willBeNamed({ database, collection: temporaryName(replica.id) });
+    }
   }
 
   #differs(
