@@ -420,7 +420,9 @@ export class TaskEngine {
    * collection or channel can no longer get there.
    */
   async whenLevel(signal: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([signal, this.#end.signal]);
+    // What has lost the race goes on with nothing.
+    const over = new AbortController();
+    const stop = AbortSignal.any([signal, this.#end.signal, over.signal]);
     const failure = this.#board.whenFailed(stop);
     const level = (async () => {
       await orAborted(this.#started.promise, stop);
@@ -433,7 +435,11 @@ export class TaskEngine {
       }
       await this.#rights.now();
     })();
-    await Promise.race([level, failure]);
+    try {
+      await Promise.race([level, failure]);
+    } finally {
+      over.abort();
+    }
   }
 
   /** What the log and the catalogue have shown by the time of the call, but for imports. */
@@ -454,7 +460,7 @@ export class TaskEngine {
       const { partitions } = await this.#catalog.now();
       await orAborted(partitions, stop);
       if (this.#reconciler.isSettled) break;
-      await this.#reconciler.whenChanged(stop);
+      await this.#reconciler.whenSettled(stop);
     }
   }
 

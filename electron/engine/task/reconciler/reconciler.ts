@@ -85,7 +85,6 @@ export class Reconciler {
   readonly #closing = new Set<string>();
   readonly #blocked = new Set<string>();
   readonly #conditions = new Conditions();
-  #readings = 0;
   /** A copy that the last reading could not be held against: it bears another name by now, or something of it was broken off. */
   #isIncomplete = false;
   #isPausing = false;
@@ -119,10 +118,9 @@ export class Reconciler {
     return !this.#isIncomplete && this.#closing.size === 0 && this.#blocked.size >= this.#stamps.size;
   }
 
-  /** Resolves when something has been closed, or more has been read. */
-  async whenChanged(signal: AbortSignal): Promise<void> {
-    const seen = this.#readings;
-    await this.#conditions.until(() => this.#readings !== seen || this.isSettled, signal);
+  /** Resolves when it is. A stamp that is passed asks for the next reading by itself: who waits here need not read. */
+  whenSettled(signal: AbortSignal): Promise<void> {
+    return this.#conditions.until(() => this.isSettled, signal);
   }
 
   /** @throws sourceChanged where another cluster was read. */
@@ -142,7 +140,6 @@ export class Reconciler {
     }
     this.#stamps.keep(shown);
     if (fresh.length > 0) this.#context.guard(this.#stamp(fresh));
-    this.#readings += 1;
     this.#conditions.changed();
   }
 
