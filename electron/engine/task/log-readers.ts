@@ -222,7 +222,8 @@ export class LogReaders {
       const end = channel === undefined ? undefined : ends.get(channel);
       // A channel that came into being after the reading holds nothing from before it.
       if (channel === undefined || end === undefined) return channel !== undefined;
-      return end === ORDINAL_NONE || (this.#followers.get(channel)?.isPast(next, end) ?? false);
+      // Whoever reads for the shard knows first that a tick stands there, and the shard says when it has applied it.
+      return end === ORDINAL_NONE || (this.#followerOf.get(vchannel)?.isPast(next, end) ?? false);
     };
     return async (replica) => {
       const channels = new Set(replica.vchannels.map((vchannel) => this.channelOf(vchannel)));
