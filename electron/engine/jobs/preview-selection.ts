@@ -68,11 +68,17 @@ async function namesakesOf(
   names: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, NamesakeOnTarget>> {
   const { address } = compileMapping(input.mapping);
+  const { signal } = new AbortController();
   const found = new Map<string, NamesakeOnTarget>();
-  const taken = selected.map((collection) => address(nameOf(collection))).filter((name) => names.has(nameKey(name)));
-  await atOnce(CALLS_AT_ONCE, taken, async (name) => {
-    const described = await target.describeCollection(name, new AbortController().signal);
-    if (described !== undefined) found.set(nameKey(name), { origin: described.origin, owner: described.owner });
+  const wanted = selected.map((collection) => address(nameOf(collection)));
+  await atOnce(CALLS_AT_ONCE, wanted, async (name) => {
+    if (names.has(nameKey(name))) {
+      const described = await target.describeCollection(name, signal);
+      if (described !== undefined) found.set(nameKey(name), { origin: described.origin, owner: described.owner });
+      return;
+    }
+    const alias = await target.describeAlias(name.database, name.collection, signal);
+    if (alias !== undefined) found.set(nameKey(name), { origin: alias.origin, owner: undefined, isAlias: true });
   });
   return found;
 }

@@ -21,10 +21,11 @@ import { parseCollectionSchema } from '../codec/collection-schema.ts';
 const NAMES_SHOWN_MAX = 100;
 const TTL_PROPERTY = 'collection.ttl.seconds';
 
-/** A collection that stands on the target under a name that is wanted. */
+/** A collection that stands on the target under a name that is wanted, or another name of which that is. */
 export interface NamesakeOnTarget {
   readonly origin: string | undefined;
   readonly owner: string | undefined;
+  readonly isAlias?: boolean;
 }
 
 export interface CountedRows {
@@ -128,21 +129,31 @@ function* findConflicts(
     }
     const namesake = facts.namesakes.get(nameKey(target));
     // A copy of the very same one is no obstacle: where its task is gone, another one takes it over.
-    if (namesake !== undefined && !isOfSame(namesake, collection, facts)) {
+    if (namesake !== undefined && !isOfSame(namesake, collection, facts) && !isOwnAlias(namesake, facts)) {
       yield { kind: 'exists', message: existsText(target, namesake), collections: [name] };
     }
   }
 }
 
-const isOfSame = ({ origin }: NamesakeOnTarget, { id }: CatalogCollection, { source }: PreviewFacts): boolean =>
-  origin === originText(source.etcdClusterId, id);
+const isOfSame = (
+  { origin, isAlias }: NamesakeOnTarget,
+  { id }: CatalogCollection,
+  { source }: PreviewFacts,
+): boolean => isAlias !== true && origin === originText(source.etcdClusterId, id);
+
+/** Brought over from the source: it goes, or moves, as it does there. */
+const isOwnAlias = ({ isAlias, origin }: NamesakeOnTarget, { source }: PreviewFacts): boolean =>
+  isAlias === true && origin?.startsWith(`${source.etcdClusterId}/`) === true;
 
 /** Made of the very same collection, and not by the task whose selection it is. */
 const isOfOther = (namesake: NamesakeOnTarget, collection: CatalogCollection, facts: PreviewFacts): boolean =>
   isOfSame(namesake, collection, facts) &&
   (facts.owner === undefined || (namesake.owner !== undefined && namesake.owner !== facts.owner));
 
-function existsText(target: CollectionName, { origin }: NamesakeOnTarget): string {
+function existsText(target: CollectionName, { origin, isAlias }: NamesakeOnTarget): string {
+  if (isAlias === true) {
+    return `${nameText(target)} is an alias on the target already. Drop it there, map the name, or leave the collection out.`;
+  }
   const whose = origin === undefined ? 'that no task has made' : 'that is the copy of another collection';
   return `The target already has a collection ${nameText(target)} ${whose}. Drop or rename it there, map the name, or leave the collection out.`;
 }

@@ -167,23 +167,27 @@ describe('a preview', () => {
 
   it('finds what would become one, and a name that is taken on the target', async () => {
     await makeCollection(target, 'default', 'taken', 0);
+    await target.createAlias({ db_name: 'default', collection_name: 'taken', alias: 'other_name' });
     const rules = [
       { from: { database: 'default', collection: 'plain' }, to: { collection: 'one' } },
       { from: { database: 'shop', collection: 'orders' }, to: { database: 'default', collection: 'one' } },
       { from: { database: 'default', collection: 'left_out' }, to: { collection: 'taken' } },
+      { from: { database: 'shop', collection: 'generated' }, to: { database: 'default', collection: 'other_name' } },
     ];
     const input = { ...pair(), mapping: { rules } };
     const { conflicts } = await core.client.call('tasks.preview', input);
     expect(conflicts.map(({ kind, collections }) => [kind, collections.map(({ collection }) => collection)])).toEqual([
       ['clash', ['plain', 'orders']],
       ['exists', ['left_out']],
+      ['exists', ['generated']],
     ]);
     const refusal = await refusalOf(core.client.call('tasks.create', { name: 'refused', ...input, start }));
     expect(refusal).toMatchObject({ code: 'invalidInput', context: { field: 'selection', conflict: 'clash' } });
     expect(refusal.message).toMatch(
-      /^default\.plain and shop\.orders would both become default\.one\..*There is one more conflict\.$/,
+      /^default\.plain and shop\.orders would both become default\.one\..*There are 2 more conflicts\.$/,
     );
     expect((await core.client.call('tasks.list', {})).tasks).toEqual([]);
+    await target.dropAlias({ db_name: 'default', alias: 'other_name' });
   });
 
   it('knows source and target for one cluster under whatever address', async () => {

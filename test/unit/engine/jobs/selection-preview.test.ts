@@ -57,6 +57,18 @@ const kinds = (given: PreviewFacts, mapping: NameMapping = SAME_NAMES, selection
   toPreview(given, selection, mapping).conflicts.map(({ kind }) => kind);
 
 describe('a preview', () => {
+  test('finds a name that is an alias on the target, but for one that has come from the source', () => {
+    const held = [collection(1n, 'default.a')];
+    const withAlias = (origin: string | undefined) =>
+      facts(held, { namesakes: new Map([[key('default.a'), { origin, owner: undefined, isAlias: true }]]) });
+    const { conflicts } = toPreview(withAlias(undefined), EVERYTHING, SAME_NAMES);
+    expect(conflicts.map(({ message }) => message)).toEqual([
+      'default.a is an alias on the target already. Drop it there, map the name, or leave the collection out.',
+    ]);
+    expect(kinds(withAlias('12/1'))).toEqual(['exists']);
+    expect(kinds(withAlias('11/7'))).toEqual([]);
+  });
+
   test('warns of what the target is too old for, and of what nobody here knows', () => {
     const nullable = { fieldID: 110, name: 'remark', dataType: 21, nullable: true };
     const unknown = { fieldID: 111, name: 'odd', dataType: 77 };
