@@ -187,7 +187,7 @@ describe('a preview', () => {
       /^default\.plain and shop\.orders would both become default\.one\..*There are 2 more conflicts\.$/,
     );
     expect((await core.client.call('tasks.list', {})).tasks).toEqual([]);
-    await target.dropAlias({ db_name: 'default', alias: 'other_name' });
+    await target.dropAlias({ alias: 'other_name' });
   });
 
   it('knows source and target for one cluster under whatever address', async () => {
