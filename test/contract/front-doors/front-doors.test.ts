@@ -356,13 +356,12 @@ describe.each(doors)('the contract over %s', (_name, start) => {
     expect(await refusalOf(client.call('tasks.decideOperation', { id: plain.id, ...decision }))).toMatchObject({
       code: 'conflict',
     });
-    for (const call of [
-      client.call('tasks.operations', { id: 'nobody' }),
-      client.call('tasks.operationSettings', { id: 'nobody', settings }),
-      client.call('tasks.decideOperation', { id: 'nobody', ...decision }),
-    ]) {
-      expect(await refusalOf(call)).toMatchObject({ code: 'notFound' });
-    }
+    const refusals = await Promise.all([
+      refusalOf(client.call('tasks.operations', { id: 'nobody' })),
+      refusalOf(client.call('tasks.operationSettings', { id: 'nobody', settings })),
+      refusalOf(client.call('tasks.decideOperation', { id: 'nobody', ...decision })),
+    ]);
+    expect(refusals).toMatchObject(Array.from({ length: 3 }, () => ({ code: 'notFound' })));
     const nonsense = client.call('tasks.operationSettings', {
       id: task.id,
       settings: { overrides: { shardNumber: 65 } },
