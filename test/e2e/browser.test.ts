@@ -81,7 +81,7 @@ describe.skipIf(ready.missing !== undefined)(`the window in a browser${reason}`,
     await untilState(page, 'Paused');
     await loaded;
     await resumeProtection(page, PROTECTION);
-    await untilEqual(lab!, ledgerFile);
+    await untilEqual(page, lab!, ledgerFile);
     expect(errors).toEqual([]);
   });
 });

@@ -55,7 +55,7 @@ describe.skipIf(ready.missing !== undefined)(`the desktop program in Electron 9.
     await untilRowsArrive(desktop.page);
     await loaded;
     await untilState(desktop.page, 'Following').catch(() => untilState(desktop!.page, 'Idle'));
-    await untilEqual(lab, ledgerFile);
+    await untilEqual(desktop.page, lab, ledgerFile);
     expect((await readProtection(desktop.page, PROTECTION)).rowsWritten).toBeGreaterThan(0);
   });
 });
