@@ -234,6 +234,92 @@ describe('under other names', () => {
   });
 });
 
+describe('databases', () => {
+  const made = (task: MemoryTask): string[] =>
+    task.store
+      .operations()
+      .filter(({ operation }) => operation.endsWith('Database'))
+      .map(({ operation, source, database, outcome }) => `${source} ${operation} ${database} ${outcome}`)
+      .toReversed();
+
+  test('whose message was lost is made, is given its properties, and goes when it goes', async () => {
+    const { source, target, task, running } = await following();
+    source.createDatabase('empty', { isLost: true });
+    await running.level();
+    expect(target.databases.has('empty')).toBe(true);
+    const found = source.catalog.databases.get('empty');
+    const properties = [{ key: 'database.max.collections', value: '7' }];
+    if (found !== undefined) source.catalog.databases.set('empty', { ...found, properties });
+    source.catalog.changed();
+    await running.level();
+    expect(target.calls.setDatabaseProperties).toBe(1);
+    source.dropDatabase('empty', { isLost: true });
+    await running.level();
+    expect(target.databases.has('empty')).toBe(false);
+    expect(made(task)).toEqual([
+      'catalogue createDatabase empty applied',
+      'catalogue alterDatabase empty applied',
+      'catalogue dropDatabase empty applied',
+    ]);
+    expect(task.violations).toEqual([]);
+  });
+
+  test('that are there before the task are made though nothing is in them; one that the target has is used, and stays', async () => {
+    const source = new MemorySource(1);
+    source.createDatabase('empty');
+    source.createDatabase('used');
+    source.tickAll();
+    const target = new MemoryTarget();
+    target.databases.set('used', new Map());
+    await using task = new MemoryTask(source, target);
+    const running = task.start({ start: { kind: 'copy', mayLoad: false } });
+    await running.level();
+    expect([...target.databases.keys()].toSorted()).toEqual(['default', 'empty', 'used']);
+    source.dropDatabase('empty', { isLost: true });
+    source.dropDatabase('used', { isLost: true });
+    await running.level();
+    expect([...target.databases.keys()].toSorted()).toEqual(['default', 'used']);
+  });
+
+  test('are no longer looked for where the log has brought them', async () => {
+    const { source, target, task, running } = await following();
+    source.createDatabase('told');
+    source.tickAll();
+    await running.level();
+    source.dropDatabase('told');
+    source.tickAll();
+    await running.level();
+    expect(target.databases.has('told')).toBe(false);
+    expect(made(task)).toEqual(['log createDatabase told applied', 'log dropDatabase told applied']);
+  });
+
+  test('that a policy leaves out are left out, once', async () => {
+    const operations = { policies: { createDatabase: 'skip' } } as const;
+    const { source, target, task, running } = await following({ operations });
+    source.createDatabase('lost', { isLost: true });
+    source.createDatabase('told');
+    source.tickAll();
+    await running.level();
+    source.catalog.changed();
+    await running.level();
+    expect([...target.databases.keys()]).toEqual(['default']);
+    expect(made(task).toSorted()).toEqual(['catalogue createDatabase lost skipped', 'log createDatabase told skipped']);
+  });
+
+  test('that somebody is asked about are asked about once', async () => {
+    const operations = { policies: { createDatabase: 'ask' } } as const;
+    const { source, target, task, running } = await following({ operations });
+    source.createDatabase('told');
+    source.tickAll();
+    await later();
+    expect(made(task)).toEqual(['log createDatabase told waiting']);
+    const [question] = task.store.operations().filter(({ outcome }) => outcome === 'waiting');
+    running.decide(question?.id ?? '', 'apply');
+    await running.level();
+    expect(target.databases.has('told')).toBe(true);
+  });
+});
+
 test('databases that become one on the target, and differ, leave its properties as they are, which is said', async () => {
   const rules = [{ from: { database: 'two' }, to: { database: 'one' } }];
   const { source, target, task, running } = await following({ mapping: { ...SAME_NAMES, rules } });

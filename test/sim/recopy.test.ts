@@ -107,6 +107,31 @@ describe.each(Object.entries(SHAPES))('%s', (_name, options) => {
   });
 });
 
+describe('a copy that is loaded in the way of the target', () => {
+  const find = (task: MemoryTask) => task.target.find({ database: 'default', collection: 'orders' });
+  const wishes = { ...COPY, operations: { overrides: { replicaNumber: 2 } } } as const;
+
+  test('and was released there, is loaded so before it is read, since its number of replicas cannot change later', async () => {
+    const source = new MemorySource(1);
+    const { task, orders } = await followed(source, { channels: [0] });
+    await using ended = task;
+    const copy = find(task);
+    if (copy !== undefined) copy.isLoaded = false;
+    task.store.beginRecopy(asCollectionId(orders.id), 'created');
+    await isEqual(ended, task.start(wishes));
+    expect(find(task)).toMatchObject({ isLoaded: true, replicaNumber: 2 });
+  });
+
+  test('keeps its replicas where they were wished for otherwise when it was loaded', async () => {
+    const source = new MemorySource(1);
+    const { task, orders } = await followed(source, { channels: [0] });
+    await using ended = task;
+    task.store.beginRecopy(asCollectionId(orders.id), 'created');
+    await isEqual(ended, task.start(wishes));
+    expect(find(task)).toMatchObject({ isLoaded: true, replicaNumber: 1 });
+  });
+});
+
 const CHANGES: Readonly<Record<string, (source: MemorySource, orders: SourceCollection) => void>> = {
   'a key is deleted': (source, orders) => source.delete(orders, [4n]),
   'a key is replaced': (source, orders) => source.upsert(orders, [{ key: 4n, value: 'new' }]),

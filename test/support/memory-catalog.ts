@@ -18,6 +18,7 @@ export class MemoryCatalog implements Catalog {
   readonly aliases = new Map<string, CatalogAlias>();
   readonly endedPartitions = new Map<CollectionId, Map<PartitionId, string>>();
   readonly endedAliases = new Set<string>();
+  readonly endedDatabases = new Set<bigint>();
   /** By id. */
   readonly importsHeld = new Map<bigint, CatalogImport>();
   /** The next reading of everything shows nothing: an etcd that was emptied, another root path. */
@@ -80,7 +81,12 @@ export class MemoryCatalog implements Catalog {
     this.#revision += 1n;
     if (this.isEmptyOnce || this.isEmptied) {
       this.isEmptyOnce = false;
-      const ended = { collections: new Set<never>(), partitions: new Map<never, never>(), aliases: new Set<string>() };
+      const ended = {
+        collections: new Set<never>(),
+        partitions: new Map<never, never>(),
+        aliases: new Set<string>(),
+        databases: new Set<bigint>(),
+      };
       const nothing = {
         databases: [],
         collections: [],
@@ -102,6 +108,7 @@ export class MemoryCatalog implements Catalog {
         collections: new Set(this.#ended.keys() as Iterable<CollectionId>),
         partitions: new Map([...this.endedPartitions].map(([id, ended]) => [id, new Map(ended)])),
         aliases: new Set(this.endedAliases),
+        databases: new Set(this.endedDatabases),
       },
       imports: [...this.importsHeld.values()],
     };

@@ -317,6 +317,7 @@ export class MemoryKeys implements KeySource {
     if ([...found.partitions.keys()].every((name) => isLoadedPart(found, name))) return;
     willLoad('all');
     this.step(`load ${address.collection} to read it`);
+    found.replicaNumber = 1;
     found.isLoaded = true;
   }
 

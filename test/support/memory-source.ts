@@ -125,18 +125,22 @@ export class MemorySource {
     this.wal.append(channel, buildTick(tick));
   }
 
-  createDatabase(name: string): void {
+  /** `isLost`: its message never comes. */
+  createDatabase(name: string, { isLost = false } = {}): void {
     this.databases.set(name, new Map());
     this.catalog.databases.set(name, { id: this.nextId(), name, properties: [] });
-    this.#operate('createDatabase', { dbName: name });
+    if (!isLost) this.#operate('createDatabase', { dbName: name });
     this.catalog.changed();
   }
 
-  dropDatabase(name: string): void {
+  dropDatabase(name: string, { isLost = false } = {}): void {
     if ((this.databases.get(name)?.size ?? 0) > 0) throw new Error(`The database ${name} is not empty.`);
     this.databases.delete(name);
+    const { id } = this.catalog.databases.get(name) ?? {};
     this.catalog.databases.delete(name);
-    this.#operate('dropDatabase', { dbName: name });
+    if (id !== undefined) this.catalog.endedDatabases.add(id);
+    if (!isLost) this.#operate('dropDatabase', { dbName: name });
+    this.catalog.changed();
     this.catalog.changed();
   }
 

@@ -52,6 +52,8 @@ export interface MemoryCollection {
   readonly partitions: Map<string, Row[]>;
   readonly indexes: Set<string>;
   isLoaded: boolean;
+  /** With which it was loaded; kept until it is released, as Milvus does. */
+  replicaNumber?: number | undefined;
   readonly loadedPartitions: Set<string>;
 }
 
@@ -333,6 +335,7 @@ export class MemoryTarget implements Target {
     return this.#operation('loadCollection', 'LoadCollectionRequest', request, signal, (collection, body) => {
       this.loads.push(body);
       if (collection.indexes.size === 0) throw refused('notFound', 'no index', 'index');
+      if (!collection.isLoaded) collection.replicaNumber = Number(body['replicaNumber'] ?? 1);
       collection.isLoaded = true;
     });
   }

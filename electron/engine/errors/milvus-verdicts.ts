@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../../shared/model/replication-error.ts';
 import type { Outcome } from './policy.ts';
 
 /** What an object is that the server says is not there, or is there already. */
-type MilvusObject = 'database' | 'collection' | 'partition' | 'index' | 'alias' | 'field';
+type MilvusObject = 'database' | 'collection' | 'partition' | 'index' | 'alias' | 'field' | 'load';
 
 export interface Verdict {
   readonly code: ErrorCode;
@@ -164,6 +164,9 @@ const BY_QUOTA: readonly (readonly [RegExp, Verdict])[] = [
   [/time tick/, TICK_DELAYED],
 ];
 
+/** A repeated load that asks for other replicas or groups than it is loaded with; comes with 1100, ErrParameterInvalid. */
+const LOADED_OTHERWISE = /can't change the (?:replica number|resource groups) for loaded/;
+
 /** Statuses that came with nothing better than 65535 or `UnexpectedError`. */
 const BY_REASON: readonly (readonly [RegExp, Verdict])[] = [
   [
@@ -214,5 +217,8 @@ export function judgeReason(reason: string): Verdict {
 /** Of a status inside an answer. */
 export function judgeStatus(code: number, errorCode: number, reason: string): Verdict {
   const byQuota = code === QUOTA_CODE ? BY_QUOTA.find(([pattern]) => pattern.test(reason))?.[1] : undefined;
+  if (LOADED_OTHERWISE.test(reason)) {
+    return refused('alreadyExists', 'has it loaded in another way ({reason}). Release it there, then load it.', 'load');
+  }
   return byQuota ?? BY_CODE[code] ?? BY_ERROR_CODE[errorCode] ?? judgeReason(reason);
 }

@@ -80,7 +80,10 @@ const isMissing = (error: unknown, ...objects: readonly string[]): boolean =>
 
 const isUnsupported = (error: unknown): boolean => error instanceof ReplicationError && error.code === 'unsupported';
 
-const isTaken = (error: unknown): boolean => error instanceof ReplicationError && error.code === 'alreadyExists';
+const isTaken = (error: unknown, object?: string): boolean =>
+  error instanceof ReplicationError &&
+  error.code === 'alreadyExists' &&
+  (object === undefined || error.context['object'] === object);
 
 const identityOf = (described: MilvusCalls['DescribeCollection']['response']): CollectionIdentity => ({
   id: BigInt(described.collectionID),
@@ -408,7 +411,16 @@ class MilvusTarget implements Target {
   }
 
   loadCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
-    return this.#operate('LoadCollection', request, signal);
+    return this.#load('LoadCollection', request, signal);
+  }
+
+  /** What is loaded with other replicas, or in other groups, stays so until it is released: the operator's numbers may have changed. */
+  async #load(call: 'LoadCollection' | 'LoadPartitions', request: Uint8Array, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#operate(call, request, signal);
+    } catch (error) {
+      if (!isTaken(error, 'load')) throw error;
+    }
   }
 
   releaseCollection(request: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -416,7 +428,7 @@ class MilvusTarget implements Target {
   }
 
   loadPartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {
-    return this.#operate('LoadPartitions', request, signal);
+    return this.#load('LoadPartitions', request, signal);
   }
 
   releasePartitions(request: Uint8Array, signal: AbortSignal): Promise<void> {

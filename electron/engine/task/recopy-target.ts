@@ -58,7 +58,7 @@ export class RecopyTarget {
     await replica.dropPartitionsBut(listPartitions);
     for (const name of hasPartitionKey(replica.schema) ? [] : source.partitions) await replica.ensurePartition(name);
     await this.#alignIndexes(source.indexes);
-    await this.#load();
+    await this.#loadAsWanted(source);
     await replica.writer.whenSettled();
     this.#guarantee = await replica.onTarget('now', (signal) => this.#context.keys.now(signal));
   }
@@ -83,11 +83,9 @@ export class RecopyTarget {
 
   /** Loaded as the source is, but for the copy. */
   async finish({ replicaNumber, isReleased }: DescribedCollection): Promise<void> {
-    const { target } = this.#context;
     const { address } = this.#replica;
     if (replicaNumber !== undefined) {
-      const request = loadRequest(address, replicaNumber);
-      await this.#replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
+      await this.#loadWith(replicaNumber);
       this.#loads.keep();
     } else if (isReleased) {
       await this.#releaseAll();
@@ -121,6 +119,21 @@ export class RecopyTarget {
       if (state === undefined) throw gone(this.#replica);
       return state;
     });
+  }
+
+  /** A loaded collection keeps the number of its replicas: what is to stay loaded is loaded with the right one from the start. */
+  async #loadAsWanted({ replicaNumber, indexes }: DescribedCollection): Promise<void> {
+    const { loadedPartitions } = await this.#describe();
+    if (replicaNumber !== undefined && indexes.length > 0 && loadedPartitions.length === 0) {
+      await this.#loadWith(replicaNumber);
+    }
+    await this.#load();
+  }
+
+  async #loadWith(replicaNumber: number): Promise<void> {
+    const request = loadRequest(this.#replica.address, replicaNumber);
+    const { target } = this.#context;
+    await this.#replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
   }
 
   #load(): Promise<void> {

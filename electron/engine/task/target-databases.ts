@@ -31,6 +31,14 @@ export class TargetDatabases {
     for (const database of databases) this.#own.add(database);
   }
 
+  /** In the database's lane. @returns whether the target has it now. */
+  async look(database: string): Promise<boolean> {
+    const { target, onTarget } = this.#context;
+    const existing = await onTarget('listDatabases', (signal) => target.listDatabases(signal));
+    if (existing.includes(database)) this.#known.add(database);
+    return this.#known.has(database);
+  }
+
   /** Seen on the target, or made there. */
   isKnown(database: string): boolean {
     return this.#known.has(database);

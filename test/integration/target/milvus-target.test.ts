@@ -432,6 +432,8 @@ describe('operations', () => {
     const loading = operation('LoadCollectionRequest', { ...named, replicaNumber: 1 });
     await target.createIndex(indexRequest('repeated'), never);
     await target.loadCollection(loading, never);
+    // It keeps the number that it was loaded with.
+    await target.loadCollection(operation('LoadCollectionRequest', { ...named, replicaNumber: 2 }), never);
     const part = { ...named, partitionNames: ['_default'] };
     await target.loadPartitions(operation('LoadPartitionsRequest', { ...part, replicaNumber: 1 }), never);
     for (let time = 0; time < 2; time += 1)

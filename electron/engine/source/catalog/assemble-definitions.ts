@@ -12,7 +12,9 @@ import type {
 } from './catalog.ts';
 import {
   ALIAS_CREATED,
+  DATABASE_DROPPING,
   isTombstone,
+  readDatabaseInfo,
   PARTITION_DROPPING,
   readAliasInfo,
   readCollectionLoadInfo,
@@ -97,6 +99,7 @@ export function assembleEnds(
   partitions: readonly KeyedValue[],
   aliases: readonly KeyedValue[],
   databases: readonly CatalogDatabase[],
+  databaseEntries: readonly KeyedValue[],
 ): CatalogEnds {
   const isLive = new Set(collections.filter((entry) => !isDropped(entry)).map(({ key }) => lastPart(key)));
   const ended = new Set<CollectionId>();
@@ -122,5 +125,17 @@ export function assembleEnds(
       endedAliases.add(aliasKey({ database, alias: lastPart(entry.key) }));
     }
   }
-  return { collections: ended, partitions: endedPartitions, aliases: endedAliases };
+  return {
+    collections: ended,
+    partitions: endedPartitions,
+    aliases: endedAliases,
+    databases: endedDatabases(databaseEntries),
+  };
+}
+
+function endedDatabases(entries: readonly KeyedValue[]): Set<bigint> {
+  const ended = entries.filter(
+    (entry) => isTombstone(entry.value) || read(entry, readDatabaseInfo).state >= DATABASE_DROPPING,
+  );
+  return new Set(ended.filter(({ key }) => /^\d+$/.test(lastPart(key))).map(({ key }) => BigInt(lastPart(key))));
 }

@@ -97,6 +97,8 @@ export interface CatalogEnds {
   readonly partitions: ReadonlyMap<CollectionId, ReadonlyMap<PartitionId, string>>;
   /** By `aliasKey`. */
   readonly aliases: ReadonlySet<string>;
+  /** By their ids: what is left of a database names nothing else. */
+  readonly databases: ReadonlySet<bigint>;
 }
 
 /** An alias is known by its database and its name; `/` is part of neither. */

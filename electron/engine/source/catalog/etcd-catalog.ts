@@ -114,7 +114,7 @@ class EtcdCatalog implements Catalog {
   }
 
   async #snapshot(): Promise<CatalogSnapshot> {
-    const { databases, revision, clusterId } = await this.#databases();
+    const { databases, databaseEntries, revision, clusterId } = await this.#databases();
     const all = (what: string) => this.#client.all(this.#key(what), revision);
     const collectionEntries = await all('root-coord/database/collection-info/');
     const created = createdCollections(collectionEntries);
@@ -142,7 +142,7 @@ class EtcdCatalog implements Catalog {
         await all('querycoord-partition-loadinfo/'),
       ),
       aliases: assembleAliases(aliasEntries, databases),
-      ended: assembleEnds(collectionEntries, partitionEntries, aliasEntries, databases),
+      ended: assembleEnds(collectionEntries, partitionEntries, aliasEntries, databases, databaseEntries),
       imports: await this.#imports(revision),
     };
   }
@@ -153,7 +153,8 @@ class EtcdCatalog implements Catalog {
   }
 
   async #collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {
-    const { databases, databaseIds, revision } = await this.#databases();
+    const { databases, databaseEntries, revision } = await this.#databases();
+    const databaseIds = databaseEntries.map(({ key }) => key.slice(key.lastIndexOf('/') + 1));
     let isCreating = false;
     let isGone = false;
     for (const databaseId of databaseIds) {
@@ -180,15 +181,14 @@ class EtcdCatalog implements Catalog {
   async #databases(): Promise<{
     databases: readonly CatalogDatabase[];
     /** Those of dropped databases too, whose collections may still be listed. */
-    databaseIds: readonly string[];
+    databaseEntries: readonly KeyedValue[];
     revision: string;
     clusterId: string;
   }> {
     const { revision, clusterId } = await this.#client.page(this.#key(DATABASE_KEYS), { limit: 1, keysOnly: true });
     const entries = await this.#client.all(this.#key(DATABASE_KEYS), revision);
     if (entries.length === 0) throw await this.#rootPathNotFound();
-    const databaseIds = entries.map(({ key }) => key.slice(key.lastIndexOf('/') + 1));
-    return { databases: assembleDatabases(entries), databaseIds, revision, clusterId };
+    return { databases: assembleDatabases(entries), databaseEntries: entries, revision, clusterId };
   }
 
   async #rootPathNotFound(): Promise<ReplicationError> {

@@ -211,6 +211,8 @@ export interface MsgPosition {
 
 /** Milvus' states differ by message: a database that is there has 1, a collection or a partition 0 (live 2.3.5). */
 export const DATABASE_CREATED = 1;
+/** From here on (Dropping 3, Dropped 4) it has ended; 2.3.5 keeps the tombstone only. */
+export const DATABASE_DROPPING = 3;
 export const COLLECTION_CREATED = 0;
 export const COLLECTION_CREATING = 1;
 /** From here on (Dropping 2, Dropped 3) it has ended. */

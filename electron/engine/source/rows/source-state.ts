@@ -178,13 +178,13 @@ export class SourceState {
     if (missing.length === 0) return;
     const name = nameOf(address);
     const options = optionsFor(address, signal);
+    const replicaNumber = Math.max(1, await this.#replicaNumber(address, signal));
     if (missing.length === partitions.length || earlier === 'all') {
       willLoad('all');
-      await this.#rpc.call('LoadCollection', { ...name, replicaNumber: 1 }, options);
+      await this.#rpc.call('LoadCollection', { ...name, replicaNumber }, options);
       return;
     }
     willLoad([...new Set([...(earlier ?? []), ...missing])]);
-    const replicaNumber = Math.max(1, await this.#replicaNumber(address, signal));
     await this.#rpc.call('LoadPartitions', { ...name, partitionNames: missing, replicaNumber }, options);
   }
 

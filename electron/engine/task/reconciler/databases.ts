@@ -1,6 +1,8 @@
-/** Properties of databases: only those that the source knows, and only of databases that the selection covers as a whole. */
-import type { CatalogSnapshot } from '../../source/catalog/catalog.ts';
+/** Databases of the source that the selection covers as a whole: that they are there, what they are given as properties, and their ends. */
+import type { KeyValue } from '../../../../shared/model/key-value.ts';
+import type { CatalogDatabase, CatalogSnapshot } from '../../source/catalog/catalog.ts';
 import type { Target } from '../../target/target.ts';
+import type { CollectionRegistry } from '../collection-registry.ts';
 import type { TargetDatabases } from '../target-databases.ts';
 import type { TaskSelection } from '../task-selection.ts';
 import { isReplicated } from './diff.ts';
@@ -9,55 +11,130 @@ import type { StepJournal } from './step-journal.ts';
 
 export interface DatabasesContext {
   readonly target: Pick<Target, 'readDatabaseProperties' | 'setDatabaseProperties'>;
-  readonly databases: Pick<TargetDatabases, 'isKnown' | 'lane'>;
-  readonly selection: Pick<TaskSelection, 'coversDatabase'>;
+  readonly databases: Pick<TargetDatabases, 'isKnown' | 'isOwn' | 'lane' | 'look' | 'ensure' | 'dropOwn'>;
+  readonly registry: Pick<CollectionRegistry, 'inTargetDatabase'>;
+  readonly selection: Pick<TaskSelection, 'coversDatabase' | 'hasDatabase'>;
   readonly journal: StepJournal;
   readonly names: NamesSeen;
+  /** Their names by their ids, of all that this run has seen living: an end is told by the id alone. */
+  readonly lived: Map<bigint, string>;
   readonly targetDatabaseOf: (database: string) => string;
   readonly notice: (text: string) => void;
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
 
-export function* databasesSeen(
-  { databases, target, onTarget, selection, targetDatabaseOf, journal, names, notice }: DatabasesContext,
-  snapshot: CatalogSnapshot,
-): Iterable<Seen> {
+export function* databasesSeen(context: DatabasesContext, snapshot: CatalogSnapshot): Iterable<Seen> {
+  const { databases, selection, targetDatabaseOf, lived } = context;
   const covered = snapshot.databases.filter(({ name }) => selection.coversDatabase(name));
-  for (const { name, properties: all } of covered) {
-    const targetName = targetDatabaseOf(name);
-    // Several become one on the target: what they say differently is nobody's to decide here.
-    const beside = covered.filter((other) => other.name !== name && targetDatabaseOf(other.name) === targetName);
-    const replicated = all.filter((property) => isReplicated(property));
-    const contested = replicated.filter(({ key, value }) =>
-      beside.some((other) => other.properties.some((one) => one.key === key && one.value !== value)),
-    );
-    const properties = replicated.filter((property) => !contested.includes(property));
-    const object = `database ${name}`;
-    const state = JSON.stringify([properties, contested]);
-    const isKnown = databases.isKnown(targetName) && (replicated.length > 0 || names.settled.has(object));
-    if (!isKnown || names.settled.get(object) === state) {
-      names.forget(object);
-      continue;
+  for (const database of covered) {
+    const { id, name } = database;
+    lived.set(id, name);
+    const properties = propertiesOf(context, database, covered);
+    if (databases.isKnown(targetDatabaseOf(name))) yield* altered(context, name, properties);
+    else if (selection.hasDatabase(name)) yield* made(context, name, properties);
+  }
+  yield* ended(context, snapshot);
+}
+
+interface Properties {
+  readonly agreed: readonly KeyValue[];
+  /** Several become one on the target: what they say differently is nobody's to decide here. */
+  readonly contested: readonly KeyValue[];
+  readonly others: readonly string[];
+}
+
+function propertiesOf(
+  { targetDatabaseOf }: DatabasesContext,
+  { name, properties }: CatalogDatabase,
+  covered: readonly CatalogDatabase[],
+): Properties {
+  const isBeside = (other: CatalogDatabase) => targetDatabaseOf(other.name) === targetDatabaseOf(name);
+  const beside = covered.filter((other) => other.name !== name && isBeside(other));
+  const replicated = properties.filter((property) => isReplicated(property));
+  const contested = replicated.filter(({ key, value }) =>
+    beside.some((other) => other.properties.some((one) => one.key === key && one.value !== value)),
+  );
+  const agreed = replicated.filter((property) => !contested.includes(property));
+  return { agreed, contested, others: beside.map((other) => other.name) };
+}
+
+/** Its message was lost, or it was there before the task and holds nothing that would have brought it over. */
+function* made(
+  { databases, journal, names, targetDatabaseOf }: DatabasesContext,
+  name: string,
+  { agreed }: Properties,
+): Iterable<Seen> {
+  const targetName = targetDatabaseOf(name);
+  const object = `new database ${name}`;
+  if (names.settled.has(object)) {
+    names.forget(object);
+    return;
+  }
+  const close = async (): Promise<boolean> => {
+    const lane = databases.lane(targetName);
+    if (await lane.run(() => databases.look(targetName))) return true;
+    const make = () => lane.run(() => databases.ensure(targetName, agreed));
+    if (!(await journal.run({ operation: 'createDatabase' }, undefined, make, name))) names.settled.set(object, 'left');
+    return true;
+  };
+  yield { object, state: 'made', replicas: [], close };
+}
+
+function* altered(
+  { databases, target, onTarget, targetDatabaseOf, journal, names, notice }: DatabasesContext,
+  name: string,
+  { agreed, contested, others }: Properties,
+): Iterable<Seen> {
+  const targetName = targetDatabaseOf(name);
+  const object = `database ${name}`;
+  const state = JSON.stringify([agreed, contested]);
+  const hasProperties = agreed.length > 0 || contested.length > 0;
+  if (!(hasProperties || names.settled.has(object)) || names.settled.get(object) === state) {
+    names.forget(object);
+    return;
+  }
+  const close = async (): Promise<boolean> => {
+    if (contested.length > 0) {
+      const keys = contested.map(({ key }) => key).join(', ');
+      notice(
+        `The databases ${name} and ${others.join(', ')} are both ${targetName} on the target, and differ at the source in: ${keys}. These properties are left there as they are.`,
+      );
     }
+    const read = (signal: AbortSignal) => target.readDatabaseProperties(targetName, signal);
+    const found = await databases.lane(targetName).run(() => onTarget('describeDatabase', read));
+    const changed = agreed.filter(({ key, value }) => found?.get(key) !== value);
+    if (found !== undefined && changed.length > 0) {
+      const set = (signal: AbortSignal) => target.setDatabaseProperties(targetName, changed, signal);
+      const alter = () => databases.lane(targetName).run(() => onTarget('alterDatabase', set));
+      await journal.run({ operation: 'alterDatabase', what: state }, undefined, alter, name);
+    }
+    names.settled.set(object, state);
+    return true;
+  };
+  yield { object, state, replicas: [], close };
+}
+
+/** By the word of its end, of one that this run has seen living; what still holds something stays (`dropOwn`). */
+function* ended(
+  { databases, registry, journal, names, lived, targetDatabaseOf }: DatabasesContext,
+  { databases: living, ended: { databases: ids } }: CatalogSnapshot,
+): Iterable<Seen> {
+  for (const [id, name] of lived) {
+    const targetName = targetDatabaseOf(name);
+    const isInUse = living.some((other) => targetDatabaseOf(other.name) === targetName);
+    if (!ids.has(id) || isInUse || !databases.isOwn(targetName)) continue;
     const close = async (): Promise<boolean> => {
-      if (contested.length > 0) {
-        const keys = contested.map(({ key }) => key).join(', ');
-        const others = beside.map((other) => other.name).join(', ');
-        notice(
-          `The databases ${name} and ${others} are both ${targetName} on the target, and differ at the source in: ${keys}. These properties are left there as they are.`,
-        );
-      }
-      const read = (signal: AbortSignal) => target.readDatabaseProperties(targetName, signal);
-      const found = await databases.lane(targetName).run(() => onTarget('describeDatabase', read));
-      const changed = properties.filter(({ key, value }) => found?.get(key) !== value);
-      if (found !== undefined && changed.length > 0) {
-        const set = (signal: AbortSignal) => target.setDatabaseProperties(targetName, changed, signal);
-        const alter = () => databases.lane(targetName).run(() => onTarget('alterDatabase', set));
-        await journal.run({ operation: 'alterDatabase', what: state }, undefined, alter, name);
-      }
-      names.settled.set(object, state);
+      // Their ends are still to be told, or closed.
+      if (registry.inTargetDatabase(targetName).length > 0) return false;
+      const drop = async (): Promise<void> => {
+        await databases.lane(targetName).run(() => databases.dropOwn(targetName));
+      };
+      await journal.run({ operation: 'dropDatabase', id: `drop/database/${id}` }, undefined, drop, name);
+      lived.delete(id);
+      names.settled.delete(`database ${name}`);
+      names.settled.delete(`new database ${name}`);
       return true;
     };
-    yield { object, state, replicas: [], close };
+    yield { object: `end of database ${id}`, state: 'ended', replicas: [], close };
   }
 }

@@ -23,9 +23,8 @@ import type { CollectionRegistry } from '../collection-registry.ts';
 import type { CollectionReplica } from '../collection-replica.ts';
 import type { TaskSelection } from '../task-selection.ts';
 import type { TargetAliases } from '../target-aliases.ts';
-import type { TargetDatabases } from '../target-databases.ts';
 import { aliasesSeen } from './aliases.ts';
-import { databasesSeen } from './databases.ts';
+import { databasesSeen, type DatabasesContext } from './databases.ts';
 import { OPERATION_OF, stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
 import { isSameName, nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
@@ -49,12 +48,12 @@ export interface ReconcilerContext {
   /** Describes copies; where it is absent names, aliases and ends are looked after alone. */
   readonly targetRows: KeySource | undefined;
   readonly aliases: TargetAliases;
-  readonly databases: Pick<TargetDatabases, 'isKnown' | 'lane'>;
+  readonly databases: DatabasesContext['databases'];
   readonly journal: StepJournalContext['journal'];
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly observer: RetryObserver;
-  readonly selection: Pick<TaskSelection, 'coversDatabase' | 'takesUp'>;
+  readonly selection: Pick<TaskSelection, 'coversDatabase' | 'hasDatabase' | 'takesUp'>;
   /** Where a copy of that name stands, and what a database is called, on the target. */
   readonly targetOf: (address: CollectionAddress) => CollectionAddress;
   readonly targetDatabaseOf: (database: string) => string;
@@ -76,6 +75,8 @@ export class Reconciler {
   /** What was found, or made, the same on both sides; or was refused, and waits for another state. */
   readonly #settled = new WeakMap<CollectionReplica, string>();
   readonly #names: NamesSeen = { settled: new Map(), forget: (object) => this.#stamps.forget(object) };
+  /** Databases, by their ids. */
+  readonly #lived = new Map<bigint, string>();
   /** Of these a rename was left out, by policy or as decided. */
   readonly #keepsName = new WeakSet<CollectionReplica>();
   /** The name that the source has given it is another's on the target. */
@@ -158,7 +159,7 @@ export class Reconciler {
       if (seen !== undefined) yield seen;
       yield* endsOfPartitions(replica, collection, snapshot, this.#journal);
     }
-    const named = { ...this.#context, journal: this.#journal, names: this.#names };
+    const named = { ...this.#context, journal: this.#journal, names: this.#names, lived: this.#lived };
     yield* aliasesSeen(named, snapshot, living);
     yield* databasesSeen(named, snapshot);
   }

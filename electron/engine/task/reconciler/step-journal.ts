@@ -19,6 +19,8 @@ const LOGGED: ReadonlyMap<string, readonly string[]> = new Map([
   ['loadPartitions', ['loadPartitions', 'loadCollection']],
   ['releasePartitions', ['releasePartitions']],
 ]);
+/** What makes an earlier one of the other kind count no more. */
+const OF_DATABASES: readonly string[] = ['createDatabase', 'dropDatabase'];
 
 /** What an operation is known by. */
 export interface Asked {
@@ -95,6 +97,16 @@ export class StepJournal {
    */
   #isLeftOut(question: OperationQuestion): boolean {
     const { journal } = this.#context;
+    if (OF_DATABASES.includes(question.operation)) {
+      const last = journal
+        .events()
+        .find(
+          ({ source, operation, database }) =>
+            source === 'log' && OF_DATABASES.includes(operation) && database === question.database,
+        );
+      // While somebody is asked, the log's own is done once it is decided.
+      return last?.operation === question.operation && (last.outcome === 'waiting' || last.reason === AS_DECIDED);
+    }
     const names = LOGGED.get(question.operation);
     if (question.collection === undefined || names === undefined) return false;
     const collectionId = question.collection.id.toString();
