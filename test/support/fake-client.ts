@@ -43,6 +43,8 @@ export interface FakeState {
   quarantine?: Record<string, QuarantinedRecordView[]>;
   /** By task, those that wait first. */
   operations?: Record<string, OperationRecordView[]>;
+  /** There are older ones than those. */
+  areOperationsCut?: boolean;
   /** By record. */
   summaries?: Record<string, RecordSummary>;
   /** By connection. */
@@ -277,7 +279,7 @@ export function createFakeClient(state: FakeState, now: () => number = Date.now)
       operations: (state.operations?.[taskOf(id).id] ?? []).filter(
         ({ collection }) => collectionId === undefined || collection === undefined || collection.id === collectionId,
       ),
-      isCut: false,
+      isCut: state.areOperationsCut ?? false,
     }),
     'tasks.decideOperation'({ id, operationId, decision }) {
       const known = state.operations?.[taskOf(id).id] ?? [];

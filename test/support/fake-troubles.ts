@@ -243,3 +243,31 @@ export function questionState(): FakeState {
     },
   };
 }
+
+/** Databases, rights, collections that are gone, and a load that came and went often. */
+export function historyState(): FakeState {
+  const state = calmState();
+  const at = Date.now();
+  const event = { tick: '1', source: 'log' as const, outcome: 'applied' as const };
+  const loads = Array.from({ length: 30 }, (_, index) => ({
+    ...{ ...event, at: at - (index + 4) * MINUTE_MS, collection: { id: '447301', name: 'images' } },
+    ...{ database: 'default', operation: index % 2 === 0 ? 'loadCollection' : 'releaseCollection' },
+  }));
+  return {
+    ...state,
+    operations: {
+      orders: [
+        { ...event, at: at - MINUTE_MS, operation: 'createDatabase', database: 'shop' },
+        {
+          ...{ ...event, at: at - 2 * MINUTE_MS, operation: 'operatePrivilege', database: '', object: 'analyst' },
+          ...{ outcome: 'failed', reason: 'The target refused it.' },
+        },
+        {
+          ...{ ...event, at: at - 3 * MINUTE_MS, operation: 'dropCollection', database: 'default' },
+          ...{ source: 'catalogue', collection: { id: '440001', name: 'of_last_week' } },
+        },
+        ...loads,
+      ],
+    },
+  };
+}

@@ -396,6 +396,11 @@ export const en = {
     history: 'Operations',
     loading: 'Asking for the operations …',
     none: 'No operation on this collection has been seen yet.',
+    historyTitle: 'History of operations',
+    noneAtAll:
+      'No operation has been seen yet. What the source does beside writing rows is listed here, with what became of it.',
+    showAll: 'Show all {n}',
+    cut: 'Older ones are not shown.',
     operation: 'Operation',
     subject: 'On',
     seen: 'Seen in',

@@ -7,6 +7,8 @@ import { useProtections } from './protections.store.ts';
 export interface Operations {
   /** Those that wait for a decision first, then the newest. */
   readonly operations: Ref<readonly OperationRecordView[]>;
+  /** There are older ones. */
+  readonly isCut: Ref<boolean>;
   readonly loading: Ref<LoadState>;
   readonly reload: () => Promise<void>;
 }
@@ -20,6 +22,7 @@ export function useOperations(
   const protections = useProtections();
   const latest = createLatest();
   const operations = ref<readonly OperationRecordView[]>([]);
+  const isCut = ref(false);
   const loading = ref<LoadState>({ kind: 'loading' });
 
   async function reload(): Promise<void> {
@@ -29,6 +32,7 @@ export function useOperations(
       () => protections.operations(id, collectionId()),
       (answer) => {
         operations.value = answer.operations;
+        isCut.value = answer.isCut;
         loading.value = { kind: 'ready' };
       },
       (thrown) => {
@@ -38,5 +42,5 @@ export function useOperations(
   }
 
   watch([() => task()?.id, collectionId, occasion], () => void reload(), { immediate: true });
-  return { operations, loading, reload };
+  return { operations, isCut, loading, reload };
 }

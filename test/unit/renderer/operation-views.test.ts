@@ -8,7 +8,7 @@ import {
 } from '../../../renderer/features/protections/operation-settings.ts';
 import { createFakeClient } from '../../support/fake-client.ts';
 import { calmState } from '../../support/fake-states.ts';
-import { questionState } from '../../support/fake-troubles.ts';
+import { historyState, questionState } from '../../support/fake-troubles.ts';
 import { mountWindow } from './mount-window.ts';
 
 const PAGE = '/protection/orders';
@@ -58,6 +58,53 @@ it('shows the operations of a collection in its details', async () => {
   await flushPromises();
   expect(text()).toMatch(/Create an index.{0,60}Log.{0,20}Applied/);
   expect(text()).toContain('A later flush of the collection was there already.');
+});
+
+const HISTORY = '[aria-label="History of operations"]';
+
+it('shows what became of databases and rights, and of a collection that is gone, with the protection', async () => {
+  const client = createFakeClient(historyState());
+  const { text, press, window } = await mountWindow(client, PAGE);
+  const shown = (): number => window.findAll(`${HISTORY} tbody tr`).length;
+  expect(text()).toMatch(/Create a database.{0,20}shop.{0,20}Log.{0,20}Applied/);
+  expect(text()).toMatch(/Grant or revoke.{0,60}Failed.{0,20}The target refused it\./);
+  expect(text()).toMatch(/Drop a collection.{0,20}default\.of_last_week.{0,20}Catalogue/);
+  expect(shown()).toBe(20);
+  await press('Show all 33');
+  expect(shown()).toBe(33);
+  expect(text()).not.toContain('Older ones are not shown.');
+});
+
+it('says that the history goes back further than it shows', async () => {
+  const client = createFakeClient({ ...historyState(), areOperationsCut: true });
+  const { text, press } = await mountWindow(client, PAGE);
+  await press('Show all 33');
+  expect(text()).toContain('Older ones are not shown.');
+});
+
+it('shows what waits once: with its question while it runs, in the history while it does not', async () => {
+  const state = questionState();
+  const { window } = await mountWindow(createFakeClient(state), PAGE);
+  expect(window.find(HISTORY).text()).not.toContain('Waits for you');
+  expect(window.find(HISTORY).text()).toContain('Create an index');
+  const [orders, ...others] = state.tasks;
+  if (orders?.status === undefined) throw new Error('no protection');
+  const paused = { ...orders, status: { ...orders.status, state: 'paused' as const, operationsWaiting: 0 } };
+  const { window: later } = await mountWindow(createFakeClient({ ...state, tasks: [paused, ...others] }), PAGE);
+  expect(later.find(HISTORY).text()).toContain('Waits for you');
+});
+
+it('says that there has been no operation, and lists the first one soon after', async () => {
+  const client = createFakeClient(calmState());
+  const { text } = await mountWindow(client, PAGE);
+  expect(text()).toContain('No operation has been seen yet.');
+  const status = client.state.tasks[0]?.status;
+  if (status === undefined) throw new Error('no protection');
+  client.state.operations = historyState().operations;
+  client.emit('task.status', { id: 'orders', status: { ...status, at: status.at + 10_000 } });
+  await flushPromises();
+  expect(text()).not.toContain('No operation has been seen yet.');
+  expect(text()).toMatch(/Create a database.{0,20}shop/);
 });
 
 it('changes policies and overrides of a protection that runs', async () => {
