@@ -1,6 +1,6 @@
 /** What the log removes before it was read: found at the start, by a reader, and before a reader comes to it. */
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import type { PChannel } from '../../shared/model/ids.ts';
+import { asCollectionId, type PChannel } from '../../shared/model/ids.ts';
 import { timeTickToMs } from '../../shared/time/time-tick.ts';
 import { useQuickTimers } from '../support/quick-timers.ts';
 import { MemoryTask, settle, until, type RunningEngine } from '../support/memory-engine.ts';
@@ -97,6 +97,34 @@ describe('changes that the log removed before they were read', () => {
     source.insert(born, rowsOf(0, 3, 'new'));
     source.tickAll();
     await until(() => engine.status().rowsWritten === 3, 'the channel to be read on');
+    await engine.stop();
+  });
+
+  test('are no news of a collection that is copied anew by the time that the watch hears of them', async () => {
+    const { source, task, engine, orders, items, first } = await followed();
+    onTestFinished(() => task[Symbol.asyncDispose]());
+    source.wal.hold(first);
+    source.insert(items, rowsOf(0, 3, 'lost'));
+    source.tickAll();
+    expireAll(source, first);
+    const asked = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    const assertKept = source.wal.assertKept.bind(source.wal);
+    source.wal.assertKept = async (channel, resume) => {
+      asked.resolve();
+      await answered.promise;
+      return assertKept(channel, resume);
+    };
+    engine.watch();
+    await asked.promise;
+    source.wal.release(first);
+    await Promise.all([orders, items].map(({ id }) => engine.recopy(asCollectionId(id))));
+    answered.resolve();
+    source.tickAll();
+    await engine.level();
+    expect(statesOf(engine)).toEqual({ orders: 'following', items: 'following', parts: 'following' });
+    expect(task.content()).toEqual(source.content());
+    expect(task.store.gaps()).toEqual([]);
     await engine.stop();
   });
 

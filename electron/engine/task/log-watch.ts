@@ -113,12 +113,21 @@ export class LogWatch {
     const { channel, vchannel, checkpoint } = position;
     // Its reader comes to it itself, and says so.
     if (vchannel === undefined) return;
-    const replica = this.#context.registry.ofShard(vchannel);
+    const { registry, store } = this.#context;
+    const replica = registry.ofShard(vchannel);
     if (replica === undefined || replica.hasFailed) return;
+    // While the log was asked it was copied anew: what is needed now is another place.
+    const isNeeded = store
+      .load()
+      ?.shards.some((shard) => shard.vchannel === vchannel && isSamePlace(shard, checkpoint));
+    if (isNeeded !== true) return;
     const lost = lostShard(replica, { channel, vchannel, checkpoint });
     replica.fail(this.#gaps.declare(lost, { bounds, oldest }, error));
   }
 }
+
+const isSamePlace = ({ checkpoint: { resume } }: StoredShard, { resume: asked }: StoredShard['checkpoint']): boolean =>
+  resume.ordinal === asked.ordinal && resume.incarnation === asked.incarnation;
 
 function lostShard(
   { id, address: { database, collection: name } }: CollectionReplica,
