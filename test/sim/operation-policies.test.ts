@@ -169,6 +169,45 @@ describe('an operation whose policy is to ask', () => {
   });
 });
 
+describe('a truncation', () => {
+  const policies = { truncateCollection: 'apply' } as const;
+
+  test('is told as applied when its copy is ordered on disk, and is ordered by the next run where this one ends before', async () => {
+    const { source, target, task, orders, running, operate } = await following({ policies });
+    source.insert(orders, rowsOf(0, 4, 'gone'));
+    source.tickAll();
+    await running.level();
+    const held = Promise.withResolvers<void>();
+    target.script('delete', { kind: 'hold', until: held.promise });
+    source.delete(orders, [0n, 1n, 2n, 3n]);
+    source.tickAll();
+    await until(() => target.calls.delete !== undefined, 'a write to be under way');
+    for (const partition of orders.partitions.values()) partition.rows = [];
+    operate('truncateCollection', { dbName: '', collectionName: 'orders' });
+    source.tickAll();
+    await settle(50);
+    expect(history(task, ...MADE)).toEqual([]);
+    const stopped = running.stop();
+    held.resolve();
+    await stopped;
+    const again = task.start({ operations: { policies } });
+    await until(() => history(task, ...MADE).length === 1, 'the copy to be ordered');
+    source.tickAll();
+    await again.level();
+    expect(history(task, ...MADE)).toEqual(['truncateCollection applied']);
+    expect(task.store.joins()).toMatchObject([{ collection: 'orders', isRecopy: true }]);
+    expect(task.content()).toEqual(source.content());
+  });
+
+  test('of what is not there is told', async () => {
+    const { source, running, operate } = await following({ policies });
+    operate('truncateCollection', { dbName: '', collectionName: 'nowhere' });
+    source.tickAll();
+    await running.level();
+    expect(running.status().skippedOperations).toMatchObject({ truncateCollection: 1 });
+  });
+});
+
 test('of a collection that is no longer selected nothing waits, and its question is closed', async () => {
   const { source, task, orders, running } = await following({ policies: { dropPartition: 'ask', createIndex: 'ask' } });
   source.createPartition(orders, 'north');

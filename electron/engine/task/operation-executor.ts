@@ -72,7 +72,7 @@ export interface OperationExecutorContext {
   /** A call that no collection can show the trouble of, repeated after the policy; a failure is the caller's. */
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   /** Begins to copy a collection again, by and by. */
-  readonly recopy: (id: CollectionId) => void;
+  readonly recopy: (id: CollectionId) => Promise<void>;
   readonly notice: (text: string) => void;
   /** The copy is made what the catalogue shows, or stops. @returns whether that can be done. */
   leaveToCatalogue(replica: CollectionReplica): boolean;
@@ -181,7 +181,7 @@ export class OperationExecutor {
       const replica = this.#context.registry.aliveAt(record.database, name, record.endTick);
       // Of what the task does not replicate nothing is said.
       if (replica === undefined && this.#context.selection.takesUp({ database: record.database, name }))
-        this.#context.skipped(record, `there was no collection ${record.database}.${name} then`);
+        this.#context.skipped(record, noneThen(record.database, name));
       return replica === undefined ? [] : [replica];
     });
     const place = { ordinal, tick: record.endTick, park };
@@ -378,16 +378,26 @@ export class OperationExecutor {
 
   /** Its rows are gone without a message for each: the collection is copied again. */
   async #truncate(record: OperationRecord, place: Place): Promise<void> {
-    const { registry, recopy } = this.#context;
+    const { registry, recopy, selection } = this.#context;
     await Promise.all(
       record.collectionNames.map((name) => {
         const replica = registry.aliveAt(record.database, name, record.endTick);
-        if (replica === undefined) return Promise.resolve();
+        if (replica === undefined) {
+          if (selection.takesUp({ database: record.database, name }))
+            this.#context.skipped(record, noneThen(record.database, name));
+          return Promise.resolve();
+        }
         const collection = { id: replica.id, name };
         const question = { ...questionOf(record, place), id: `log/${place.ordinal}/${replica.id}`, collection };
-        return this.#inOrder(`collection ${replica.id}`, record, place, question, () => {
-          recopy(replica.id);
-          return Promise.resolve({ outcome: 'applied', reason: 'The collection is copied again.' });
+        return this.#inOrder(`collection ${replica.id}`, record, place, question, async () => {
+          try {
+            // On disk before the history says it: a run that ends in between is asked for it once more.
+            await recopy(replica.id);
+          } catch (error) {
+            if (registry.get(replica.id)?.isEnding === false) throw error;
+            return { outcome: 'skipped', reason: 'The collection is being dropped, or is no longer replicated.' };
+          }
+          return { outcome: 'applied', reason: 'The collection is copied again.' };
         });
       }),
     );
@@ -401,6 +411,8 @@ export class OperationExecutor {
     );
   }
 }
+
+const noneThen = (database: string, name: string): string => `there was no collection ${database}.${name} then`;
 
 function questionOf(
   { operation, database, endTick }: Pick<OperationRecord, 'database' | 'endTick'> & { readonly operation: string },

@@ -832,7 +832,7 @@ export class TaskEngine {
       onTarget,
       notice,
       now: () => clock.now(),
-      recopy: (id) => this.#guard(this.recopy([id])),
+      recopy: (id) => this.recopy([id]),
       signal: this.#end.signal,
       databaseLane: (database) => this.#databases.lane(database),
       ensureDatabase: (database, properties) => this.#databases.ensure(database, properties),
