@@ -117,8 +117,9 @@ export class MemoryCatalog implements Catalog {
   async collection(id: CollectionId): Promise<CatalogCollection | 'gone' | undefined> {
     await this.#called();
     const found = this.collections.get(id) ?? this.#remembered(id);
-    if (found !== undefined && found !== 'gone') this.#shown.add(id);
-    return found;
+    if (found === undefined || found === 'gone') return found;
+    this.#shown.add(id);
+    return { ...found, endedPartitions: [...(this.endedPartitions.get(id)?.keys() ?? [])] };
   }
 
   async imports(): Promise<readonly CatalogImport[]> {

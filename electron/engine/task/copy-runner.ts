@@ -182,9 +182,13 @@ export class CopyRunner {
         };
       }),
     );
-    if ((await source.find()) === undefined) return undefined;
+    const shown = await source.find();
+    if (shown === undefined) return undefined;
     // Another may have taken its place while the log was asked.
     replica.signal.throwIfAborted();
+    // Their drop may stand behind S in one shard and before it in another, which then never comes to it: the rows of a later
+    // partition of the name would go with it. None of theirs is copied, so nothing of them is replayed either.
+    for (const id of shown.endedPartitions ?? []) replica.leaveEndedPartition(id);
     const { store, covers } = this.#context;
     covers(replica, imports, (ids) => store.beginCopy(replica.id, shards, ids));
     replica.copyMoved('copying');

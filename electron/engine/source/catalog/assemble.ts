@@ -14,6 +14,7 @@ import {
   DATABASE_CREATED,
   isTombstone,
   PARTITION_CREATED,
+  PARTITION_DROPPING,
   readCollectionInfo,
   readDatabaseInfo,
   readPartitionInfo,
@@ -111,6 +112,7 @@ export function assembleCollection(
     ...(entry.changedAt === undefined ? {} : { changedAt: entry.changedAt }),
     schema,
     partitions: assemblePartitions(partitions),
+    ...endedAmong(partitions),
     startPositions: startPositions(entry.key, info),
   };
 }
@@ -138,6 +140,15 @@ function assemblePartitions(entries: readonly KeyedValue[]): CatalogPartition[] 
     .filter((info) => info.state === PARTITION_CREATED)
     .map((info) => ({ id: asPartitionId(info.id), name: info.name, createTick: asTimeTick(info.createTime) }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function endedAmong(entries: readonly KeyedValue[]): Pick<CatalogCollection, 'endedPartitions'> {
+  const ended = entries
+    .filter((entry) => !isTombstone(entry.value))
+    .map((entry) => read(entry, readPartitionInfo))
+    .filter(({ state }) => state >= PARTITION_DROPPING)
+    .map(({ id }) => asPartitionId(id));
+  return ended.length === 0 ? {} : { endedPartitions: ended };
 }
 
 /** Milvus keeps them by physical channel; a collection has at most one shard on each. */

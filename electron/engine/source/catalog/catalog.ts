@@ -41,6 +41,8 @@ export interface CatalogCollection {
   /** Serialized `schema.CollectionSchema`, its fields (ids from 100) put together from their own keys. */
   readonly schema: Uint8Array;
   readonly partitions: readonly CatalogPartition[];
+  /** By their own word, which Milvus keeps for some time; none: it keeps none. */
+  readonly endedPartitions?: readonly PartitionId[];
   /** Where each shard's history begins: the position of its CreateCollection message. One per shard. */
   readonly startPositions: readonly ShardPosition[];
 }
