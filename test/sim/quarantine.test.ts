@@ -1,13 +1,18 @@
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { asCollectionId } from '../../shared/model/ids.ts';
 import { decodeRecord } from '../../electron/engine/codec/decode.ts';
+import { concatBytes, stringField } from '../../electron/engine/codec/wire-write.ts';
 import { MemoryTask, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused } from '../support/memory-target.ts';
 import { useQuickTimers } from '../support/quick-timers.ts';
+import { buildDelete } from '../support/wal-builder.ts';
 import { rowsOf } from './scenarios.ts';
 
 beforeEach(useQuickTimers);
+
+/** Of msg.DeleteRequest (milvus-proto d04ae03). */
+const SERIALIZED_EXPR_PLAN = 14;
 
 /** A target that refuses one message of `orders`, so many times; `others` goes on. */
 async function refusing({ times = 1 } = {}) {
@@ -100,4 +105,38 @@ test('one that is not there any more is said to be so', async () => {
   const { running } = await refusing();
   await expect(running.skip('nothing', 'none')).rejects.toMatchObject({ code: 'notFound' });
   expect(() => running.quarantinedBytes('nothing')).toThrow(/no quarantined message/);
+});
+
+test('a delete by condition, which names no keys, is refused by a sentence, and nothing later of its collection overtakes it', async () => {
+  const source = new MemorySource(1);
+  const target = new MemoryTarget();
+  const task = new MemoryTask(source, target);
+  onTestFinished(() => task[Symbol.asyncDispose]());
+  const orders = source.createCollection('orders', { channels: [0] });
+  source.insert(orders, rowsOf(0, 5, 'before'));
+  source.tickAll();
+  const running = task.start();
+  await running.level();
+  const [vchannel = ''] = orders.vchannels;
+  const byKeys = buildDelete(
+    { collection: orders, partition: undefined, vchannel, tick: source.nextTick(), messageId: 900n },
+    [0n],
+  );
+  const [channel] = source.channels;
+  if (channel === undefined) throw new Error('The source has no channel.');
+  source.wal.append(channel, concatBytes([byKeys, stringField(SERIALIZED_EXPR_PLAN, 'price > 3')]));
+  source.insert(orders, rowsOf(5, 10, 'behind'));
+  source.tickAll();
+  await until(() => running.quarantine().length === 1, 'the message to be kept');
+  expect(only(running.quarantine())).toMatchObject({
+    collection: 'orders',
+    kind: 'delete',
+    cause: { code: 'unsupported', message: expect.stringContaining('holds a delete by condition of default.orders') },
+  });
+  const rows = target.find({ database: 'default', collection: 'orders' })?.partitions.get('_default');
+  expect(rows?.map(({ key }) => key)).toEqual([0n, 1n, 2n, 3n, 4n]);
+  await running.skip(only(running.quarantine()).id, 'Done by hand.');
+  source.tickAll();
+  await running.level();
+  expect(target.find({ database: 'default', collection: 'orders' })?.partitions.get('_default')).toHaveLength(10);
 });
