@@ -234,6 +234,54 @@ describe('under other names', () => {
   });
 });
 
+describe.each(['running', 'stopped'] as const)('a drop whose message is lost while the task is %s', (when) => {
+  const lose = async (policy: 'apply' | 'skip' | 'ask', what: 'collection' | 'partition') => {
+    const operations = { policies: { dropCollection: policy, dropPartition: policy } };
+    const { source, target, task, a, b, running } = await following({ operations });
+    source.createPartition(b, 'p');
+    source.insert(b, rowsOf(20, 24, 'p'), 'p');
+    source.tickAll();
+    await running.level();
+    if (when === 'stopped') await running.stop();
+    if (what === 'collection') source.dropCollection(a, { isLost: true });
+    else source.dropPartition(b, 'p', { isLost: true });
+    source.insert(b, rowsOf(30, 34, 'later'));
+    source.tickAll();
+    const now = when === 'stopped' ? task.start({ operations }) : running;
+    // What waits for a person is not level.
+    if (policy !== 'ask') await now.level();
+    const copy = (collection: string) => target.find({ database: 'default', collection });
+    const isThere = () => (what === 'collection' ? copy('a') : copy('b')?.partitions.get('p')) !== undefined;
+    const asked = () => task.store.operations().filter(({ operation }) => operation.startsWith('drop'));
+    return { source, task, running: now, isThere, asked };
+  };
+
+  test.each(['collection', 'partition'] as const)('is done by the word of the end of a %s', async (what) => {
+    const { source, task, isThere, asked } = await lose('apply', what);
+    expect(isThere()).toBe(false);
+    expect(task.content()).toEqual(source.content());
+    expect(asked()).toMatchObject([{ source: 'catalogue', outcome: 'applied' }]);
+    expect(task.violations).toEqual([]);
+  });
+
+  test.each(['collection', 'partition'] as const)('leaves a %s where the policy leaves it out', async (what) => {
+    const { isThere, asked } = await lose('skip', what);
+    expect(isThere()).toBe(true);
+    expect(asked()).toMatchObject([{ source: 'catalogue', outcome: 'skipped' }]);
+  });
+
+  test.each(['collection', 'partition'] as const)('of a %s waits for whom it asks, and is done then', async (what) => {
+    const { running, task, source, isThere, asked } = await lose('ask', what);
+    await until(() => asked().length === 1, 'the question');
+    expect(isThere()).toBe(true);
+    running.decide(asked()[0]?.id ?? '', 'apply');
+    await until(() => !isThere(), 'the drop');
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+  });
+});
+
 describe('databases', () => {
   const made = (task: MemoryTask): string[] =>
     task.store

@@ -189,12 +189,13 @@ export class MemorySource {
     return collection;
   }
 
-  dropCollection(collection: SourceCollection): void {
+  /** `isLost`: its messages never come. */
+  dropCollection(collection: SourceCollection, { isLost = false } = {}): void {
     for (const [key, held] of this.aliases) if (held === collection) this.dropAlias(collection.database, aliasOf(key));
     this.#database(collection.database).delete(collection.name);
     this.droppedCollections.add(collection.id);
     const message = buildDropCollection(collection, this.nextTick());
-    for (const channel of new Set(collection.pchannels)) this.wal.append(asPChannel(channel), message);
+    if (!isLost) for (const channel of new Set(collection.pchannels)) this.wal.append(asPChannel(channel), message);
     this.catalog.definitions.delete(asCollectionId(collection.id));
     this.catalog.remove(collection.id);
   }
@@ -243,7 +244,7 @@ export class MemorySource {
     this.#showPartitions(collection);
   }
 
-  dropPartition(collection: SourceCollection, name: string): void {
+  dropPartition(collection: SourceCollection, name: string, { isLost = false } = {}): void {
     const partition = this.#partition(collection, name);
     collection.partitions.delete(name);
     this.droppedPartitions.add(partition.id);
@@ -251,7 +252,8 @@ export class MemorySource {
     const collectionId = asCollectionId(collection.id);
     const ended = this.catalog.endedPartitions.get(collectionId) ?? new Map<PartitionId, string>();
     this.catalog.endedPartitions.set(collectionId, ended.set(asPartitionId(partition.id), name));
-    this.#toAllShards(collection, buildDropPartition(collection, partition, this.nextTick()));
+    const message = buildDropPartition(collection, partition, this.nextTick());
+    if (!isLost) this.#toAllShards(collection, message);
     this.#showPartitions(collection);
   }
 
