@@ -457,6 +457,26 @@ describe('a step whose policy', () => {
     expect(running.status().notices.join()).not.toMatch(/could not be made/);
   });
 
+  test('tells an alias that is made from one that is moved, and each by its own policy', async () => {
+    const policies = { createAlias: 'apply', alterAlias: 'skip' } as const;
+    const { source, target, task, a, b, running } = await following({ operations: { policies } });
+    source.setAlias(a, 'current');
+    source.tickAll();
+    await running.level();
+    source.setAlias(b, 'current');
+    source.tickAll();
+    await running.level();
+    const standsFor = target.aliases.get('default.current');
+    expect(standsFor).toBe(target.find({ database: 'default', collection: 'a' })?.id);
+    await running.stop();
+    await task.start({ operations: { policies } }).level();
+    const told = task.store.operations().filter(({ object }) => object === 'current');
+    expect(told.map(({ operation, outcome }) => `${operation} ${outcome}`).toReversed()).toEqual([
+      'createAlias applied',
+      'alterAlias skipped',
+    ]);
+  });
+
   test('is to skip leaves the copy under its name, and is recorded once', async () => {
     const { source, target, task, a, running } = await following({
       operations: { policies: { renameCollection: 'skip' } },

@@ -58,3 +58,20 @@ export class SerialLane {
     return result;
   }
 }
+
+/** A lane for each key. One that nobody waits in is not kept. */
+export class SerialLanes {
+  readonly #lanes = new Map<string, { readonly lane: SerialLane; running: number }>();
+
+  async run<T>(key: string, body: () => Promise<T>): Promise<T> {
+    const held = this.#lanes.get(key) ?? { lane: new SerialLane(), running: 0 };
+    this.#lanes.set(key, held);
+    held.running += 1;
+    try {
+      return await held.lane.run(body);
+    } finally {
+      held.running -= 1;
+      if (held.running === 0) this.#lanes.delete(key);
+    }
+  }
+}

@@ -3,7 +3,7 @@ import type { CollectionId } from '../../../shared/model/ids.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { StoredAlias, TaskStore } from '../../../shared/model/task-state.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
-import { SerialLane } from '../runtime/waiting.ts';
+import { SerialLanes } from '../runtime/waiting.ts';
 import { aliasKey } from '../source/catalog/catalog.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionReplica } from './collection-replica.ts';
@@ -28,7 +28,7 @@ export interface TargetAliasesContext {
 export class TargetAliases {
   readonly #context: TargetAliasesContext;
   readonly #own = new Map<string, StoredAlias>();
-  readonly #lanes = new Map<string, SerialLane>();
+  readonly #lanes = new SerialLanes();
 
   constructor(context: TargetAliasesContext) {
     this.#context = context;
@@ -54,11 +54,24 @@ export class TargetAliases {
     return [...this.#own.values()];
   }
 
+  /** What it stands for, where this task has made it. */
+  owned(name: AliasName): StoredAlias | undefined {
+    return this.#own.get(aliasKey(name));
+  }
+
+  /** What the target has of that name: made by this task for that very collection, nothing, or one that stands elsewhere. */
+  async standing(name: AliasName, id: CollectionId): Promise<'there' | 'none' | 'elsewhere'> {
+    const origin = await this.#standsFor(name, aliasKey(name));
+    if (origin === null) return 'none';
+    const isThere = this.owned(name)?.collectionId === id && origin === this.#context.originOf(id);
+    return isThere ? 'there' : 'elsewhere';
+  }
+
   /** In a step of the replica, so that its name stays. @throws alreadyExists: it is somebody else's on the target. */
   ensure({ database, alias }: AliasName, replica: CollectionReplica): Promise<void> {
     const { target, store } = this.#context;
     const key = aliasKey({ database, alias });
-    return this.#lane(key).run(async () => {
+    return this.#lanes.run(key, async () => {
       const wanted = { database, alias, collectionId: replica.id };
       if (!this.#own.has(key)) await this.#assertFree(wanted, key);
       // Before the call: a later run must know that it may be there.
@@ -101,19 +114,20 @@ export class TargetAliases {
     return origin === this.#context.originOf(collectionId) || this.#context.isOfTask(origin);
   }
 
-  /** One that this task has not made stays; and one that stands for another's copy by now, which is forgotten. */
-  drop({ database, alias }: AliasName): Promise<void> {
+  /** One that this task has not made stays; and one that stands for another's copy by now, which is `forgotten`. */
+  drop({ database, alias }: AliasName): Promise<'dropped' | 'forgotten' | 'notOwn'> {
     const { target, store } = this.#context;
     const key = aliasKey({ database, alias });
-    return this.#lane(key).run(async () => {
+    return this.#lanes.run(key, async () => {
       const own = this.#own.get(key);
-      if (own === undefined) return;
+      if (own === undefined) return 'notOwn';
       const origin = await this.#standsFor({ database, alias }, key);
       // Where its collection is gone already, so is what tells whose it was.
       const isOwn = typeof origin === 'string' && this.#isOfTask(origin, own);
       if (isOwn) await this.#define(key, undefined, 'dropAlias', (signal) => target.dropAlias(database, alias, signal));
       store.removeAlias({ database, alias });
       this.#own.delete(key);
+      return isOwn ? 'dropped' : 'forgotten';
     });
   }
 
@@ -134,12 +148,6 @@ export class TargetAliases {
     call: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     return this.#context.define(`@${key}`, `alias ${id ?? 'gone'}`, name, call);
-  }
-
-  #lane(key: string): SerialLane {
-    const lane = this.#lanes.get(key) ?? new SerialLane();
-    this.#lanes.set(key, lane);
-    return lane;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Aliases that the catalogue shows, and those of this task that it no longer shows. */
-import { nameText } from '../../../../shared/model/collection-name.ts';
+import { isSameName, nameText } from '../../../../shared/model/collection-name.ts';
 import type { CollectionId } from '../../../../shared/model/ids.ts';
 import type { StoredAlias } from '../../../../shared/model/task-state.ts';
 import { aliasKey, type CatalogCollection, type CatalogSnapshot } from '../../source/catalog/catalog.ts';
@@ -26,7 +26,7 @@ export function* aliasesSeen(
   snapshot: CatalogSnapshot,
   living: ReadonlyMap<CollectionId, CatalogCollection>,
 ): Iterable<Seen> {
-  const { registry, aliases, journal, names, notice } = context;
+  const { registry, aliases, journal, names } = context;
   const shown = new Set<string>();
   for (const alias of snapshot.aliases) {
     const object = `alias ${aliasKey(alias)}`;
@@ -43,12 +43,16 @@ export function* aliasesSeen(
       continue;
     }
     const close = async (): Promise<boolean> => {
-      const isTaken = [...registry.all()].some(
-        ({ address }) => address.database === alias.database && address.collection === alias.alias,
+      const isTaken = [...registry.all()].some(({ address }) =>
+        isSameName(address, { database: alias.database, collection: alias.alias }),
       );
       if (!replica.isFollowing || isTaken || replica.address.database !== alias.database) return false;
-      const asked = { operation: 'alterAlias', object: alias.alias, what: state };
-      await journal.inLine(asked, replica, () => aliases.ensure(alias, replica));
+      const standing = await aliases.standing(alias, replica.id);
+      if (standing !== 'there') {
+        const operation = standing === 'none' ? 'createAlias' : 'alterAlias';
+        const asked = { operation, object: alias.alias, what: state };
+        await journal.inLine(asked, replica, () => aliases.ensure(alias, replica));
+      }
       names.settled.set(object, state);
       return true;
     };
@@ -58,45 +62,58 @@ export function* aliasesSeen(
     const object = `alias ${aliasKey(own)}`;
     const isProven = snapshot.ended.aliases.has(aliasKey(own)) || living.has(own.collectionId);
     if (shown.has(object) || !isProven || names.settled.get(object) === GONE) continue;
-    const replica = registry.get(own.collectionId);
-    const close = async (): Promise<boolean> => {
-      names.settled.delete(object);
-      const asked = { operation: 'dropAlias', object: own.alias, what: String(own.collectionId) };
-      const isApplied = await journal.run(asked, replica, () => aliases.drop(own), own.database);
-      if (!isApplied) {
-        aliases.leave(own);
-        notice(
-          `The source's alias ${own.database}.${own.alias} has ended there. It stays on the target, as decided, and is followed no more.`,
-        );
-      }
-      return true;
-    };
-    yield { object, state: GONE, replicas: replica === undefined ? [] : [replica], close };
+    yield endOfAlias(context, own, {
+      state: GONE,
+      what: String(own.collectionId),
+      cause: `The source's alias ${own.database}.${own.alias} has ended there.`,
+    });
   }
 }
 
 /** The source has moved an alias of ours to a collection that the task does not replicate: here it must not stand for the old one. */
 function movedOut(
-  { registry, aliases, selection, journal, names, notice }: AliasesContext,
+  context: AliasesContext,
   alias: StoredAlias,
   living: ReadonlyMap<CollectionId, CatalogCollection>,
 ): Seen | undefined {
-  const own = aliases.own().find((one) => aliasKey(one) === aliasKey(alias));
+  const own = context.aliases.owned(alias);
   const collection = living.get(alias.collectionId);
-  if (own === undefined || collection === undefined || selection.takesUp(collection)) return undefined;
+  if (own === undefined || collection === undefined || context.selection.takesUp(collection)) return undefined;
+  const outside = `outside ${alias.collectionId}`;
+  return endOfAlias(context, own, {
+    state: outside,
+    what: outside,
+    cause: `The source's alias ${own.database}.${own.alias} stands for ${nameText(addressOf(collection))} now, which is not replicated.`,
+  });
+}
+
+interface AliasEnd {
+  readonly state: string;
+  readonly what: string;
+  /** A sentence: why it is to end. */
+  readonly cause: string;
+}
+
+function endOfAlias(
+  { registry, aliases, journal, names, notice }: AliasesContext,
+  own: StoredAlias,
+  { state, what, cause }: AliasEnd,
+): Seen {
   const object = `alias ${aliasKey(own)}`;
   const replica = registry.get(own.collectionId);
   const close = async (): Promise<boolean> => {
     names.settled.delete(object);
-    const asked = { operation: 'dropAlias', object: own.alias, what: `outside ${alias.collectionId}` };
-    const isApplied = await journal.run(asked, replica, () => aliases.drop(own), own.database);
-    if (!isApplied) aliases.leave(own);
-    else
-      notice(
-        `The source's alias ${own.database}.${own.alias} stands for ${nameText(addressOf(collection))} now, which is not replicated. It was dropped on the target.`,
-      );
+    const asked = { operation: 'dropAlias', object: own.alias, what };
+    const drop = async (): Promise<void> => {
+      const became = await aliases.drop(own);
+      if (became === 'forgotten') {
+        notice(`${cause} On the target it stands for something else by now: it stays there, and is followed no more.`);
+      } else if (state !== GONE) notice(`${cause} It was dropped on the target.`);
+    };
+    if (await journal.run(asked, replica, drop, own.database)) return true;
+    aliases.leave(own);
+    notice(`${cause} It stays on the target, as decided, and is followed no more.`);
     return true;
   };
-  const replicas = replica === undefined ? [] : [replica];
-  return { object, state: `outside ${alias.collectionId}`, replicas, close };
+  return { object, state, replicas: replica === undefined ? [] : [replica], close };
 }
