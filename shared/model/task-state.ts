@@ -305,8 +305,8 @@ export interface TaskStore {
   clearQuarantined(id: CollectionId): void;
   /** Takes the place of an earlier event of the same id, whose decision stays. Old ones give way (`OPERATION_EVENTS_MAX`). */
   recordOperation(event: OperationEvent): void;
-  /** The newest first. */
-  operations(): readonly OperationEvent[];
+  /** The newest first: all, or those of one collection, or (`undefined`) of what is about none. */
+  operations(of?: { readonly collection: CollectionId | undefined }): readonly OperationEvent[];
   /** Of one that waits. It stays with the event, so that the operation is not asked about again. */
   decideOperation(id: string, decision: OperationDecision): void;
   operationDecisions(): ReadonlyMap<string, OperationDecision>;

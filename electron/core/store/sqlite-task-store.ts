@@ -515,11 +515,16 @@ export class SqliteTaskStore implements TaskStore {
       .run(this.#taskId, ...values, this.#taskId, ...values, keep);
   }
 
-  operations(): readonly OperationEvent[] {
+  operations(of?: { readonly collection: CollectionId | undefined }): readonly OperationEvent[] {
+    const about = of === undefined ? undefined : (of.collection?.toString() ?? '');
     return this.#guarded('read the operations', () =>
-      this.#all('SELECT event FROM operation_event WHERE task_id = ? ORDER BY sequence DESC').map(
-        (row) => JSON.parse(text(row, 'event')) as OperationEvent,
-      ),
+      this.#database
+        .prepare(
+          `SELECT event FROM operation_event WHERE task_id = ? ${about === undefined ? '' : 'AND collection_id = ?'}
+           ORDER BY sequence DESC`,
+        )
+        .all(this.#taskId, ...(about === undefined ? [] : [about]))
+        .map((row) => JSON.parse(text(row, 'event')) as OperationEvent),
     );
   }
 

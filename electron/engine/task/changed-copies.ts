@@ -1,4 +1,5 @@
 /** Finds copies that were dropped, replaced or renamed on the target behind our back: one call for each database. */
+import { isSameName } from '../../../shared/model/collection-name.ts';
 import type { CollectionId } from '../../../shared/model/ids.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
@@ -52,13 +53,7 @@ export async function findChangedCopies(
 
 /** One that is renamed meanwhile, or is being renamed, is left to the next look. */
 const isWatched = ({ id, targetId, address }: WatchedCopy, copies: Iterable<WatchedCopy>): boolean =>
-  [...copies].some(
-    (copy) =>
-      copy.id === id &&
-      copy.targetId === targetId &&
-      copy.address.database === address.database &&
-      copy.address.collection === address.collection,
-  );
+  [...copies].some((copy) => copy.id === id && copy.targetId === targetId && isSameName(copy.address, address));
 
 /** An id is not given twice by one cluster; another cluster in its place might give it, at another time. */
 const isSame = ({ targetId, targetCreateTick }: WatchedCopy, { id, createTick }: CollectionIdentity): boolean =>

@@ -1,4 +1,5 @@
 /** Collections that come into being while the task runs: from their messages in the log, or late, from the catalogue. */
+import { isSameName } from '../../../shared/model/collection-name.ts';
 import type { CollectionId } from '../../../shared/model/ids.ts';
 import { ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
 import type { StoredCollection, StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
@@ -13,7 +14,7 @@ import type { ChannelFollower } from './channel-follower.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { LogReaders } from './log-readers.ts';
-import { isSameName, temporaryName } from './reconciler/renames.ts';
+import { temporaryName } from './reconciler/renames.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import type { TaskSelection } from './task-selection.ts';
 

@@ -1,6 +1,8 @@
 /** The collections of a task that are alive or still to be dropped, by identity and by the name that they bore at a time. */
+import { isSameName } from '../../../shared/model/collection-name.ts';
 import type { CollectionId, VChannel } from '../../../shared/model/ids.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import type { CollectionAddress } from '../milvus/collection-address.ts';
 import { Conditions } from '../runtime/waiting.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 
@@ -42,7 +44,7 @@ export class CollectionRegistry {
    * dropped here yet, although the source had done so.)
    */
   aliveAt(database: string, name: string, tick: TimeTick): CollectionReplica | undefined {
-    const youngest = this.#named(database, name)
+    const youngest = this.#named({ database, collection: name })
       .filter((replica) => replica.createTick <= tick)
       .reduce<CollectionReplica | undefined>(
         (best, replica) => (best === undefined || replica.createTick > best.createTick ? replica : best),
@@ -53,10 +55,7 @@ export class CollectionRegistry {
 
   /** Earlier collections of the same name whose copies are not yet gone. */
   predecessorsOf(replica: CollectionReplica): CollectionReplica[] {
-    const { database, collection } = replica.address;
-    return this.#named(database, collection).filter(
-      (other) => other !== replica && other.createTick < replica.createTick,
-    );
+    return this.#named(replica.address).filter((other) => other !== replica && other.createTick < replica.createTick);
   }
 
   /** By the target's name of it. */
@@ -68,9 +67,7 @@ export class CollectionRegistry {
     return [...this.#byId.values()].filter((replica) => replica.address.database === database);
   }
 
-  #named(database: string, name: string): CollectionReplica[] {
-    return [...this.#byId.values()].filter(
-      (replica) => replica.address.database === database && replica.address.collection === name,
-    );
+  #named(name: CollectionAddress): CollectionReplica[] {
+    return [...this.#byId.values()].filter((replica) => isSameName(replica.address, name));
   }
 }

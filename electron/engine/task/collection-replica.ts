@@ -5,6 +5,7 @@
  *
  * Not its job: reading, assembling, deciding which collections there are.
  */
+import { isSameName } from '../../../shared/model/collection-name.ts';
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
 import { firstOrdinal, type MessageOrdinal } from '../../../shared/model/position.ts';
 import type { CopyState, StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
@@ -22,7 +23,7 @@ import type { WalRecord } from '../codec/records.ts';
 import { isHeld, hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
-import { Conditions, orAborted, type SerialLane } from '../runtime/waiting.ts';
+import { Conditions, orAborted } from '../runtime/waiting.ts';
 import type { CatalogPartition } from '../source/catalog/catalog.ts';
 import type { KeySource } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
@@ -41,7 +42,6 @@ import type { OpenDefinitions } from './open-definitions.ts';
 import { decisionNeeded, type OperationJournal, type OperationQuestion } from './operation-journal.ts';
 import type { ShardEntry } from './quarantine.ts';
 import { ShardBarriers } from './shard-barrier.ts';
-import { isSameName } from './reconciler/renames.ts';
 import type { LaneOwner, ShardLane } from './shard-lane.ts';
 import { TargetCopy } from './target-copy.ts';
 import type { WriteLease } from './write-lease.ts';
@@ -74,7 +74,7 @@ export interface ReplicaContext {
   /** Collections that bore this name before and must be gone first. */
   predecessorsOf(replica: CollectionReplica): readonly CollectionReplica[];
   /** One at a time per database: making and removing the database and what is in it. */
-  databaseLane(database: string): SerialLane;
+  inDatabaseLane<T>(database: string, body: () => Promise<T>): Promise<T>;
   /** Makes it where it is missing. */
   ensureDatabase(database: string): Promise<void>;
   /** A person has decided that it is left out. */
@@ -613,8 +613,7 @@ export class CollectionReplica implements LaneOwner {
 
   #targetStatus(): Pick<CollectionStatus, 'target'> {
     const { database, collection } = this.targetAddress;
-    const isSame = database === this.address.database && collection === this.address.collection;
-    return isSame ? {} : { target: { database, name: collection } };
+    return isSameName(this.targetAddress, this.address) ? {} : { target: { database, name: collection } };
   }
 
   /** An operation of it waits for a person. What has failed comes first. */
@@ -680,13 +679,7 @@ export class CollectionReplica implements LaneOwner {
     const attempt = async (previous: ReplicationError | undefined): Promise<T> => {
       await openDefinitions.whenSettled(object, name, this.#signal);
       await whenMayWrite(this.#signal);
-      const sentMs = clock.now();
-      try {
-        return await this.#tracked(call(callSignal, previous));
-      } catch (error) {
-        openDefinitions.failed(object, name, toReplicationError(error), sentMs);
-        throw error;
-      }
+      return openDefinitions.sent(object, name, () => this.#tracked(call(callSignal, previous)));
     };
     return retrying(attempt, this.#signal, {
       blocked: (error, pauseMs) => {

@@ -4,7 +4,7 @@
  * the same object, which a late first attempt would undo: a late drop would take the collection that was made after it.
  */
 import { outcomeOf } from '../errors/policy.ts';
-import type { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { pause } from '../runtime/waiting.ts';
 import { TARGET_TIMEOUTS } from '../target/timeouts.ts';
@@ -63,9 +63,15 @@ export class OpenDefinitions {
     }
   }
 
-  /** An attempt that was sent at `sentMs` failed. */
-  failed(object: string, name: string, error: ReplicationError, sentMs: number): void {
-    if (outcomeOf(error) === 'unknown') this.#leaveOpen(object, name, sentMs);
+  /** Sends one: while its outcome is unknown afterwards, no other one on the object is sent. */
+  async sent<T>(object: string, name: string, call: () => Promise<T>): Promise<T> {
+    const sentMs = this.#clock.now();
+    try {
+      return await call();
+    } catch (error) {
+      if (outcomeOf(toReplicationError(error)) === 'unknown') this.#leaveOpen(object, name, sentMs);
+      throw error;
+    }
   }
 
   /** An earlier run may have sent it just before it ended. */

@@ -14,7 +14,7 @@ import { assertNever } from '../../../shared/assert-never.ts';
 import { readKeyValues } from '../codec/key-values.ts';
 import type { OperationRecord, UnknownRecord } from '../codec/records.ts';
 import { isRefused } from '../errors/policy.ts';
-import { Conditions, SerialLane } from '../runtime/waiting.ts';
+import { Conditions, SerialLanes } from '../runtime/waiting.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
 import { withAddress } from '../target/operation-request.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
@@ -60,7 +60,7 @@ export interface OperationExecutorContext {
   readonly rights: RightsOperations;
   readonly signal: AbortSignal;
   now(): number;
-  databaseLane(database: string): SerialLane;
+  inDatabaseLane<T>(database: string, body: () => Promise<T>): Promise<T>;
   /** Makes it where it is missing. */
   ensureDatabase(database: string, properties: readonly KeyValue[]): Promise<void>;
   ownsDatabase(database: string): boolean;
@@ -88,7 +88,7 @@ interface Place {
 export class OperationExecutor {
   readonly #context: OperationExecutorContext;
   /** Making and removing one database, and all that is about rights, happens in the order of the log, waits included. */
-  readonly #lanes = new Map<string, SerialLane>();
+  readonly #lanes = new SerialLanes();
   /** Lanes in which one has failed, with its error: the task ends, and begins again before it. */
   readonly #broken = new Map<string, unknown>();
 
@@ -275,9 +275,7 @@ export class OperationExecutor {
     concerns: () => boolean = () => true,
   ): Promise<void> {
     const { journal, signal } = this.#context;
-    const serial = this.#lanes.get(lane) ?? new SerialLane();
-    this.#lanes.set(lane, serial);
-    return serial.run(async () => {
+    return this.#lanes.run(lane, async () => {
       // Behind one that has not had its effect nothing may be done: it would be recorded as what it was not.
       if (this.#broken.has(lane)) throw this.#broken.get(lane);
       signal.throwIfAborted();
@@ -325,7 +323,7 @@ export class OperationExecutor {
     const context = this.#context;
     const name = context.targetDatabaseOf(database);
     const properties = readKeyValues(request, DATABASE_PROPERTIES);
-    await context.databaseLane(name).run(() => context.ensureDatabase(name, properties));
+    await context.inDatabaseLane(name, () => context.ensureDatabase(name, properties));
     return { outcome: 'applied' };
   }
 
@@ -335,7 +333,7 @@ export class OperationExecutor {
     const before = (tick: TimeTick) => (replica: CollectionReplica) => replica.createTick < tick;
     const earlier = registry.inDatabase(database).filter(before(endTick));
     await Promise.all(earlier.map((replica) => replica.whenOutOf(database, signal)));
-    return this.#context.databaseLane(name).run(async () => {
+    return this.#context.inDatabaseLane(name, async () => {
       // The source made a database of this name again, and it is in use by now: what was to be dropped is gone with it.
       if (registry.inTargetDatabase(name).length > 0) {
         return { outcome: 'skipped', reason: `A later database ${name} is in use.` };

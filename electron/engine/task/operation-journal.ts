@@ -187,9 +187,9 @@ export class OperationJournal {
     return [...this.#waiting.values()];
   }
 
-  /** The newest first. */
-  events(): readonly StoredEvent[] {
-    return this.#context.store.operations();
+  /** The newest first. `of`: @see TaskStore.operations */
+  events(of?: { readonly collection: CollectionId | undefined }): readonly StoredEvent[] {
+    return this.#context.store.operations(of);
   }
 }
 

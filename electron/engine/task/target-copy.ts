@@ -4,6 +4,7 @@
  * Phases (durable): pending → creating → created → dropping → dropped. `creating` and `dropping` are on disk before the
  * target is called, so after a crash it is known what may have happened.
  */
+import { isSameName } from '../../../shared/model/collection-name.ts';
 import type { CollectionId, PartitionId } from '../../../shared/model/ids.ts';
 import { OWNER_PROPERTY } from '../../../shared/model/origin-chain.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
@@ -21,7 +22,6 @@ import type { OnTarget } from './collection-writer.ts';
 import type { CopyLoops } from './copy-loops.ts';
 import type { OperationJournal } from './operation-journal.ts';
 import type { OpenDefinitions } from './open-definitions.ts';
-import { isSameName } from './reconciler/renames.ts';
 
 export interface TargetCopyContext {
   readonly target: Target;
@@ -41,7 +41,7 @@ export interface TargetCopyContext {
   targetOf(address: CollectionAddress): CollectionAddress;
   readonly loops: Pick<CopyLoops, 'assertNone' | 'chainOf'>;
   /** One at a time per database: making and removing the database and what is in it. */
-  databaseLane(database: string): SerialLane;
+  inDatabaseLane<T>(database: string, body: () => Promise<T>): Promise<T>;
   /** Makes it where it is missing. */
   ensureDatabase(database: string): Promise<void>;
   /** Resolves when no operation that stands before `tick` is under way. */
@@ -297,7 +297,7 @@ export class TargetCopy {
   async #finishDrop(): Promise<void> {
     const { target, onTarget } = this.#context;
     await this.#context.freeOfAliases(this.#stored.id);
-    await this.#context.databaseLane(this.#targetAddress.database).run(async () => {
+    await this.#context.inDatabaseLane(this.#targetAddress.database, async () => {
       const found = await onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
       // By identity: a later collection of the same name is not ours to drop.
       if (found !== undefined && found.id === this.#targetId) {
@@ -348,7 +348,7 @@ export class TargetCopy {
     const { database, collection } = this.#address;
     await this.#context.loops.assertNone(this.#stored);
     const describe = () => onTarget('describeCollection', (signal) => target.describeCollection(this.#address, signal));
-    await this.#context.databaseLane(this.#targetAddress.database).run(async () => {
+    await this.#context.inDatabaseLane(this.#targetAddress.database, async () => {
       const found = await describe();
       if (this.#phase === 'created') {
         if (found === undefined || found.id !== this.#targetId) throw this.#targetChanged(found === undefined);
@@ -474,7 +474,7 @@ export class TargetCopy {
   async #inLanes(databases: readonly string[], body: () => Promise<void>): Promise<void> {
     const [first, ...others] = [...new Set(databases)].toSorted();
     if (first === undefined) return body();
-    return this.#context.databaseLane(first).run(() => this.#inLanes(others, body));
+    return this.#context.inDatabaseLane(first, () => this.#inLanes(others, body));
   }
 
   #setPhase(phase: StoredCollection['phase']): void {

@@ -4,7 +4,7 @@
  */
 import type { TaskStore } from '../../../shared/model/task-state.ts';
 import type { KeyValue } from '../../../shared/model/key-value.ts';
-import { SerialLane } from '../runtime/waiting.ts';
+import { SerialLanes } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 
 export interface TargetDatabasesContext {
@@ -16,7 +16,7 @@ export interface TargetDatabasesContext {
 
 export class TargetDatabases {
   readonly #context: TargetDatabasesContext;
-  readonly #lanes = new Map<string, SerialLane>();
+  readonly #lanes = new SerialLanes();
   /** Made by this task, now or earlier. */
   readonly #own = new Set<string>();
   /** Seen on the target in this run. */
@@ -45,10 +45,8 @@ export class TargetDatabases {
   }
 
   /** One at a time per database: making and removing the database and what is in it. */
-  lane(database: string): SerialLane {
-    const lane = this.#lanes.get(database) ?? new SerialLane();
-    this.#lanes.set(database, lane);
-    return lane;
+  inLane<T>(database: string, body: () => Promise<T>): Promise<T> {
+    return this.#lanes.run(database, body);
   }
 
   /** In the database's lane. One that was there before is used, and never dropped. */

@@ -834,7 +834,7 @@ export class TaskEngine {
       now: () => clock.now(),
       recopy: (id) => this.recopy([id]),
       signal: this.#end.signal,
-      databaseLane: (database) => this.#databases.lane(database),
+      inDatabaseLane: (database, body) => this.#databases.inLane(database, body),
       ensureDatabase: (database, properties) => this.#databases.ensure(database, properties),
       ownsDatabase: (database) => this.#databases.isOwn(database),
       dropOwnDatabase: (database) => this.#databases.dropOwn(database),
@@ -881,7 +881,7 @@ export class TaskEngine {
       loops,
       targetOf: (address) => this.#mapping.address(address),
       predecessorsOf: (replica) => this.#registry.predecessorsOf(replica),
-      databaseLane: (database) => this.#databases.lane(database),
+      inDatabaseLane: (database, body) => this.#databases.inLane(database, body),
       ensureDatabase: (database) => this.#databases.ensure(database),
       isSkipped: (lane, entry) => this.#quarantine.isSkipped(lane.vchannel, entry.ordinal),
       refused: (replica, entry, error) => this.#refused(replica, entry, error),
@@ -995,17 +995,10 @@ export class TaskEngine {
 
   /** A definition of what no collection stands for. @see OpenDefinitions */
   #define(object: string, asks: string, name: string, call: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const { clock } = this.#parts;
     const { signal } = this.#end;
     return this.#calls.attempt(name, async (callSignal) => {
       await this.#openDefinitions.whenSettled(object, asks, signal);
-      const sentMs = clock.now();
-      try {
-        await call(callSignal);
-      } catch (error) {
-        this.#openDefinitions.failed(object, asks, toReplicationError(error), sentMs);
-        throw error;
-      }
+      await this.#openDefinitions.sent(object, asks, () => call(callSignal));
     });
   }
 

@@ -1,6 +1,6 @@
 /** Aliases, indexes, loads and ends, from etcd's keys and values: pure, as `assemble.ts`. */
 import { asCollectionId, asPartitionId, type CollectionId, type PartitionId } from '../../../../shared/model/ids.ts';
-import { isDropped, lastPart, malformed, read, type KeyedValue } from './assemble.ts';
+import { isDropped, isEndedPartition, lastPart, malformed, partitionInfos, read, type KeyedValue } from './assemble.ts';
 import { aliasKey } from './catalog.ts';
 import type {
   CatalogAlias,
@@ -15,11 +15,9 @@ import {
   DATABASE_DROPPING,
   isTombstone,
   readDatabaseInfo,
-  PARTITION_DROPPING,
   readAliasInfo,
   readCollectionLoadInfo,
   readFieldIndex,
-  readPartitionInfo,
   readPartitionLoadInfo,
 } from './etcd-messages.ts';
 
@@ -109,13 +107,11 @@ export function assembleEnds(
     if (isDropped(entry) && !isLive.has(id) && /^\d+$/.test(id)) ended.add(asCollectionId(BigInt(id)));
   }
   const endedPartitions = new Map<CollectionId, Map<PartitionId, string>>();
-  for (const entry of partitions) {
-    if (isTombstone(entry.value)) continue;
-    const { id, name, state } = read(entry, readPartitionInfo);
-    if (state < PARTITION_DROPPING) continue;
+  for (const { entry, info } of partitionInfos(partitions)) {
+    if (!isEndedPartition(info)) continue;
     const collectionId = asCollectionId(BigInt(partFromEnd(entry.key, 1)));
     const found = endedPartitions.get(collectionId) ?? new Map<PartitionId, string>();
-    endedPartitions.set(collectionId, found.set(asPartitionId(id), name));
+    endedPartitions.set(collectionId, found.set(asPartitionId(info.id), info.name));
   }
   const endedAliases = new Set<string>();
   for (const entry of aliases) {

@@ -19,6 +19,7 @@ import {
   readDatabaseInfo,
   readPartitionInfo,
   type CollectionInfo,
+  type PartitionInfo,
 } from './etcd-messages.ts';
 
 export interface KeyedValue {
@@ -133,21 +134,27 @@ function parseId(entry: KeyedValue): bigint {
   return BigInt(text);
 }
 
-function assemblePartitions(entries: readonly KeyedValue[]): CatalogPartition[] {
-  return entries
+/** Those that have an entry, whatever their state. */
+export const partitionInfos = (entries: readonly KeyedValue[]): { entry: KeyedValue; info: PartitionInfo }[] =>
+  entries
     .filter((entry) => !isTombstone(entry.value))
-    .map((entry) => read(entry, readPartitionInfo))
+    .map((entry) => ({ entry, info: read(entry, readPartitionInfo) }));
+
+/** It is being dropped, or is gone by its own word. */
+export const isEndedPartition = ({ state }: PartitionInfo): boolean => state >= PARTITION_DROPPING;
+
+function assemblePartitions(entries: readonly KeyedValue[]): CatalogPartition[] {
+  return partitionInfos(entries)
+    .map(({ info }) => info)
     .filter((info) => info.state === PARTITION_CREATED)
     .map((info) => ({ id: asPartitionId(info.id), name: info.name, createTick: asTimeTick(info.createTime) }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 function endedAmong(entries: readonly KeyedValue[]): Pick<CatalogCollection, 'endedPartitions'> {
-  const ended = entries
-    .filter((entry) => !isTombstone(entry.value))
-    .map((entry) => read(entry, readPartitionInfo))
-    .filter(({ state }) => state >= PARTITION_DROPPING)
-    .map(({ id }) => asPartitionId(id));
+  const ended = partitionInfos(entries)
+    .filter(({ info }) => isEndedPartition(info))
+    .map(({ info }) => asPartitionId(info.id));
   return ended.length === 0 ? {} : { endedPartitions: ended };
 }
 

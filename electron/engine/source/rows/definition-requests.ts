@@ -21,6 +21,17 @@ export const dropIndexRequest = (
 export const loadRequest = (address: CollectionAddress, replicaNumber: number): Uint8Array =>
   encodeRequest('LoadCollection', { ...nameOf(address), replicaNumber });
 
+/** Serialized `milvus.LoadPartitionsRequest`, without its base. */
+export const loadPartitionsRequest = (
+  address: CollectionAddress,
+  partitionNames: readonly string[],
+  replicaNumber: number,
+): Uint8Array => encodeRequest('LoadPartitions', { ...nameOf(address), partitionNames, replicaNumber });
+
 /** Serialized `milvus.ReleaseCollectionRequest`, without its base. */
 export const releaseRequest = (address: CollectionAddress): Uint8Array =>
   encodeRequest('ReleaseCollection', nameOf(address));
+
+/** Serialized `milvus.ReleasePartitionsRequest`, without its base. */
+export const releasePartitionsRequest = (address: CollectionAddress, partitionNames: readonly string[]): Uint8Array =>
+  encodeRequest('ReleasePartitions', { ...nameOf(address), partitionNames });

@@ -11,7 +11,7 @@ import type { StepJournal } from './step-journal.ts';
 
 export interface DatabasesContext {
   readonly target: Pick<Target, 'readDatabaseProperties' | 'setDatabaseProperties'>;
-  readonly databases: Pick<TargetDatabases, 'isKnown' | 'isOwn' | 'lane' | 'look' | 'ensure' | 'dropOwn'>;
+  readonly databases: Pick<TargetDatabases, 'isKnown' | 'isOwn' | 'inLane' | 'look' | 'ensure' | 'dropOwn'>;
   readonly registry: Pick<CollectionRegistry, 'inTargetDatabase'>;
   readonly selection: Pick<TaskSelection, 'coversDatabase' | 'hasDatabase'>;
   readonly journal: StepJournal;
@@ -71,9 +71,8 @@ function* made(
     return;
   }
   const close = async (): Promise<boolean> => {
-    const lane = databases.lane(targetName);
-    if (await lane.run(() => databases.look(targetName))) return true;
-    const make = () => lane.run(() => databases.ensure(targetName, agreed));
+    if (await databases.inLane(targetName, () => databases.look(targetName))) return true;
+    const make = () => databases.inLane(targetName, () => databases.ensure(targetName, agreed));
     if (!(await journal.run({ operation: 'createDatabase' }, undefined, make, name))) names.settled.set(object, 'left');
     return true;
   };
@@ -101,11 +100,11 @@ function* altered(
       );
     }
     const read = (signal: AbortSignal) => target.readDatabaseProperties(targetName, signal);
-    const found = await databases.lane(targetName).run(() => onTarget('describeDatabase', read));
+    const found = await databases.inLane(targetName, () => onTarget('describeDatabase', read));
     const changed = agreed.filter(({ key, value }) => found?.get(key) !== value);
     if (found !== undefined && changed.length > 0) {
       const set = (signal: AbortSignal) => target.setDatabaseProperties(targetName, changed, signal);
-      const alter = () => databases.lane(targetName).run(() => onTarget('alterDatabase', set));
+      const alter = () => databases.inLane(targetName, () => onTarget('alterDatabase', set));
       await journal.run({ operation: 'alterDatabase', what: state }, undefined, alter, name);
     }
     names.settled.set(object, state);
@@ -127,7 +126,7 @@ function* ended(
       // Their ends are still to be told, or closed.
       if (registry.inTargetDatabase(targetName).length > 0) return false;
       const drop = async (): Promise<void> => {
-        await databases.lane(targetName).run(() => databases.dropOwn(targetName));
+        await databases.inLane(targetName, () => databases.dropOwn(targetName));
       };
       await journal.run({ operation: 'dropDatabase', id: `drop/database/${id}` }, undefined, drop, name);
       lived.delete(id);

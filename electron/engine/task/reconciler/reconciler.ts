@@ -9,7 +9,7 @@
  * an index, a load) ends when two readings, one of them behind the stamp, show the collection alive and that gone, or the
  * alias' own word of its end. So an empty etcd, another root path or another cluster takes nothing away.
  */
-import { nameText } from '../../../../shared/model/collection-name.ts';
+import { isSameName, nameText } from '../../../../shared/model/collection-name.ts';
 import type { CollectionId } from '../../../../shared/model/ids.ts';
 import { ReplicationError, toReplicationError } from '../../../../shared/model/replication-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -27,7 +27,7 @@ import { aliasesSeen } from './aliases.ts';
 import { databasesSeen, type DatabasesContext } from './databases.ts';
 import { OPERATION_OF, stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
-import { isSameName, nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
+import { nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
 import type { NamesSeen, Seen } from './seen.ts';
 import { Stamps } from './stamps.ts';
 import { StepJournal, type StepJournalContext } from './step-journal.ts';

@@ -2,6 +2,7 @@
  * In which order copies take the names that the catalogue shows: pure. A name is taken when nobody bears it any more; a ring
  * of names (a is to be b, b is to be a) is opened by a name of nobody's.
  */
+import { isSameName } from '../../../../shared/model/collection-name.ts';
 import type { CollectionId } from '../../../../shared/model/ids.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 
@@ -16,9 +17,6 @@ export interface NamedCopy {
 export const temporaryName = (id: CollectionId): string => `_lifeline_renamed_${id}`;
 
 type IsSame = (a: CollectionAddress, b: CollectionAddress) => boolean;
-
-export const isSameName = (a: CollectionAddress, b: CollectionAddress): boolean =>
-  a.database === b.database && a.collection === b.collection;
 
 /**
  * Another one that has the wanted place for good, under another name at the source: only by the task's names for the target.

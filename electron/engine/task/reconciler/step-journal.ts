@@ -99,7 +99,7 @@ export class StepJournal {
     const { journal } = this.#context;
     if (OF_DATABASES.includes(question.operation)) {
       const last = journal
-        .events()
+        .events({ collection: undefined })
         .find(
           ({ source, operation, database }) =>
             source === 'log' && OF_DATABASES.includes(operation) && database === question.database,
@@ -109,15 +109,11 @@ export class StepJournal {
     }
     const names = LOGGED.get(question.operation);
     if (question.collection === undefined || names === undefined) return false;
-    const collectionId = question.collection.id.toString();
     const last = journal
-      .events()
+      .events({ collection: question.collection.id })
       .find(
-        ({ source, operation, collection, outcome, reason }) =>
-          source === 'log' &&
-          names.includes(operation) &&
-          collection?.id === collectionId &&
-          (outcome === 'applied' || reason === AS_DECIDED),
+        ({ source, operation, outcome, reason }) =>
+          source === 'log' && names.includes(operation) && (outcome === 'applied' || reason === AS_DECIDED),
       );
     return last?.outcome === 'skipped';
   }

@@ -1,9 +1,10 @@
 /** Makes the steps of a difference on one copy. In its line of operations; each may be repeated. */
-import { encodeRequest } from '../../milvus/milvus-protocol.ts';
 import {
   createIndexRequest,
   dropIndexRequest,
+  loadPartitionsRequest,
   loadRequest,
+  releasePartitionsRequest,
   releaseRequest,
 } from '../../source/rows/definition-requests.ts';
 import type { Target } from '../../target/target.ts';
@@ -12,7 +13,6 @@ import type { Step } from './diff.ts';
 
 export function makeStep(target: Target, replica: CollectionReplica, step: Step): Promise<void> {
   const { address } = replica;
-  const name = { dbName: address.database, collectionName: address.collection };
   switch (step.kind) {
     case 'setProperties':
       return replica.onTarget('alterCollection', (signal) => target.setProperties(address, step.properties, signal));
@@ -29,7 +29,7 @@ export function makeStep(target: Target, replica: CollectionReplica, step: Step)
       return replica.onTarget('createIndex', (signal) => target.createIndex(request, signal));
     }
     case 'releasePartitions': {
-      const request = encodeRequest('ReleasePartitions', { ...name, partitionNames: step.partitions });
+      const request = releasePartitionsRequest(address, step.partitions);
       return replica.onTarget('releasePartitions', (signal) => target.releasePartitions(request, signal));
     }
     case 'load': {
@@ -37,8 +37,7 @@ export function makeStep(target: Target, replica: CollectionReplica, step: Step)
       return replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
     }
     case 'loadPartitions': {
-      const { partitions, replicaNumber } = step;
-      const request = encodeRequest('LoadPartitions', { ...name, partitionNames: partitions, replicaNumber });
+      const request = loadPartitionsRequest(address, step.partitions, step.replicaNumber);
       return replica.onTarget('loadPartitions', (signal) => target.loadPartitions(request, signal));
     }
   }

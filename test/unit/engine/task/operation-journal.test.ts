@@ -133,4 +133,6 @@ test('the newest events of a collection are kept, and those of others are not to
   expect(events).toHaveLength(OPERATION_EVENTS_MAX + 1);
   expect(events[0]?.object).toBe(String(OPERATION_EVENTS_MAX + 4));
   expect(events.at(-1)?.operation).toBe('createRole');
+  expect(journal.events({ collection: COLLECTION })).toEqual(events.slice(0, -1));
+  expect(journal.events({ collection: undefined })).toEqual(events.slice(-1));
 });
