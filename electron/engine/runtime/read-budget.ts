@@ -1,8 +1,10 @@
 /**
  * The memory that one task may spend on reading ahead: back-pressure from the target to the broker.
  *
- * Channels hold bytes of messages that wait for their tick, for their turn, or for a barrier. While the budget lasts,
- * every channel may read. When it is spent, reading stops until the target confirms, with one exception that keeps the
+ * Channels hold bytes of messages that wait for their tick, for their turn, or for a barrier. Half of the budget is set aside
+ * in equal parts, one for each channel that reads: so a channel whose changes the target takes quickly reads on, however much
+ * of another one waits; and one that has nothing to read, and waits at the broker for more, keeps no room from the others. The other
+ * half is for whoever asks. When both are spent, reading stops until the target confirms, with one exception that keeps the
  * task alive: a channel that has nothing to do may be exactly the one that others wait for (its shard of a barrier is
  * still unread). Of the channels that ask and have no work of their own, the one that is furthest behind in time is
  * let through; it reads one message at a time and keeps only its outline, to be read again when it is due.
@@ -13,8 +15,11 @@
  */
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 
-/** Read-ahead of one task: room for 30 of Milvus' largest messages (8 MiB), a small part of the worker's heap limit. */
-export const READ_BUDGET_BYTES_DEFAULT = 256 * 1024 * 1024;
+/**
+ * Read-ahead of one task: room for several of Milvus' largest messages (8 MiB), and a second of what a target takes. More makes
+ * nothing faster, and is held by the process for long, since freed buffers go back to the system late.
+ */
+export const READ_BUDGET_BYTES_DEFAULT = 64 * 1024 * 1024;
 /** One request to the broker: large enough to fill a loopback, small enough that a stop is not kept waiting. */
 const CREDIT_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -32,6 +37,14 @@ export interface Admission {
   readonly outlineOnly: boolean;
 }
 
+/** What one channel has of the budget. */
+interface Share {
+  isReading: boolean;
+  heldBytes: number;
+  /** Admitted and not yet read. */
+  promisedBytes: number;
+}
+
 interface Waiter {
   readonly member: BudgetMember;
   readonly admit: (admission: Admission) => void;
@@ -40,15 +53,19 @@ interface Waiter {
 export class ReadBudget {
   readonly #limitBytes: number;
   readonly #waiters = new Set<Waiter>();
-  #members = 0;
+  readonly #shares = new Map<BudgetMember, Share>();
+  /** Set aside for each channel that reads. */
+  #reserveBytes = 0;
+  /** What the channels have beyond that, together; and how much of it there is. */
+  #commonUsedBytes = 0;
+  #commonBytes: number;
   #usedBytes = 0;
   #usedRows = 0;
-  /** Admitted and not yet read: counted, so that channels which read at the same time do not spend the same room. */
-  #promisedBytes = 0;
   #peakBytes = 0;
 
   constructor(limitBytes: number = READ_BUDGET_BYTES_DEFAULT) {
     this.#limitBytes = limitBytes;
+    this.#commonBytes = limitBytes;
   }
 
   get usedBytes(): number {
@@ -69,32 +86,40 @@ export class ReadBudget {
     return this.#peakBytes;
   }
 
-  /** A channel begins to read; the room for one request is shared between all that do. */
-  join(): void {
-    this.#members += 1;
+  /** A channel begins to read. */
+  join(member: BudgetMember): void {
+    this.#shareOf(member).isReading = true;
+    this.#divide();
   }
 
-  leave(): void {
-    this.#members -= 1;
+  /** It ends. What it has read is still held for it. */
+  leave(member: BudgetMember): void {
+    this.#shareOf(member).isReading = false;
+    this.#forgetEmpty(member);
+    this.#divide();
+    this.changed();
   }
 
-  hold(bytes: number, rows = 0): void {
+  hold(member: BudgetMember, bytes: number, rows = 0): void {
     this.#usedRows += rows;
     this.#usedBytes += bytes;
+    this.#count(member, { heldBytes: bytes });
     if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
   }
 
-  release(bytes: number, rows = 0): void {
+  release(member: BudgetMember, bytes: number, rows = 0): void {
     this.#usedRows -= rows;
     this.#usedBytes -= bytes;
+    this.#count(member, { heldBytes: -bytes });
+    this.#forgetEmpty(member);
     this.changed();
   }
 
   /** Resolves when `member` may read; `finished` must follow. Rejects with the signal's reason. */
   admit(member: BudgetMember, signal: AbortSignal): Promise<Admission> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
-    const free = this.#admissionInBudget();
-    if (free !== undefined) return Promise.resolve(this.#promise(free));
+    const free = this.#admissionInBudget(member);
+    if (free !== undefined) return Promise.resolve(free);
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiters.delete(waiter);
@@ -115,8 +140,9 @@ export class ReadBudget {
   }
 
   /** What was admitted has been read, and is held as far as it is kept. */
-  finished(admission: Admission): void {
-    if (!admission.outlineOnly) this.#promisedBytes -= admission.bytesMax;
+  finished(member: BudgetMember, admission: Admission): void {
+    if (!admission.outlineOnly) this.#count(member, { promisedBytes: -admission.bytesMax });
+    this.#forgetEmpty(member);
     this.changed();
   }
 
@@ -124,9 +150,8 @@ export class ReadBudget {
   changed(): void {
     if (this.#waiters.size === 0) return;
     for (const waiter of [...this.#waiters]) {
-      const free = this.#admissionInBudget();
-      if (free === undefined) break;
-      waiter.admit(this.#promise(free));
+      const free = this.#admissionInBudget(waiter.member);
+      if (free !== undefined) waiter.admit(free);
     }
     let furthestBehind: Waiter | undefined;
     for (const waiter of this.#waiters) {
@@ -138,15 +163,49 @@ export class ReadBudget {
     furthestBehind?.admit({ bytesMax: 1, outlineOnly: true });
   }
 
-  #promise(admission: Admission): Admission {
-    this.#promisedBytes += admission.bytesMax;
-    return admission;
+  /** Counted at once, so that channels which read at the same time do not spend the same room. */
+  #admissionInBudget(member: BudgetMember): Admission | undefined {
+    const { heldBytes, promisedBytes } = this.#shareOf(member);
+    const own = heldBytes + promisedBytes;
+    const left = Math.max(0, this.#reserveBytes - own);
+    const common = Math.max(0, this.#commonBytes - this.#commonUsedBytes);
+    // One that has nothing in hand may have to wait at the broker for long: with no room that others could use.
+    const isIdle = own === 0 && left > 0;
+    const bytesMax = isIdle ? left : Math.min(CREDIT_BYTES_MAX, left + common);
+    if (bytesMax === 0) return undefined;
+    this.#count(member, { promisedBytes: bytesMax });
+    return { bytesMax, outlineOnly: false };
   }
 
-  #admissionInBudget(): Admission | undefined {
-    const freeBytes = this.#limitBytes - this.#usedBytes - this.#promisedBytes;
-    if (freeBytes <= 0) return undefined;
-    const share = Math.floor(freeBytes / Math.max(1, this.#members));
-    return { bytesMax: Math.max(1, Math.min(CREDIT_BYTES_MAX, share)), outlineOnly: false };
+  #count(member: BudgetMember, { heldBytes = 0, promisedBytes = 0 }: Partial<Omit<Share, 'isReading'>>): void {
+    const share = this.#shareOf(member);
+    this.#commonUsedBytes -= this.#beyondReserve(share);
+    share.heldBytes += heldBytes;
+    share.promisedBytes += promisedBytes;
+    this.#commonUsedBytes += this.#beyondReserve(share);
+  }
+
+  #shareOf(member: BudgetMember): Share {
+    const share = this.#shares.get(member) ?? { isReading: false, heldBytes: 0, promisedBytes: 0 };
+    this.#shares.set(member, share);
+    return share;
+  }
+
+  #forgetEmpty(member: BudgetMember): void {
+    const { isReading, heldBytes, promisedBytes } = this.#shareOf(member);
+    if (!isReading && heldBytes === 0 && promisedBytes === 0) this.#shares.delete(member);
+  }
+
+  #beyondReserve({ isReading, heldBytes, promisedBytes }: Share): number {
+    return Math.max(0, heldBytes + promisedBytes - (isReading ? this.#reserveBytes : 0));
+  }
+
+  /** Anew, between those that read now. */
+  #divide(): void {
+    const shares = [...this.#shares.values()];
+    const readers = shares.filter(({ isReading }) => isReading).length;
+    this.#reserveBytes = Math.min(CREDIT_BYTES_MAX, Math.floor(this.#limitBytes / 2 / Math.max(1, readers)));
+    this.#commonBytes = this.#limitBytes - this.#reserveBytes * readers;
+    this.#commonUsedBytes = shares.reduce((sum, share) => sum + this.#beyondReserve(share), 0);
   }
 }

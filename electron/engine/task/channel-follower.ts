@@ -172,7 +172,7 @@ export class ChannelFollower implements BudgetMember {
     const { budget, wal, signal, observer } = this.#context;
     this.#isRunning = true;
     this.#lastOrdinal = asOrdinal(firstOrdinal(this.#start) - 1n);
-    budget.join();
+    budget.join(this);
     try {
       await keepReading({
         open: () => wal.open(this.channel, this.#start, signal),
@@ -183,7 +183,7 @@ export class ChannelFollower implements BudgetMember {
     } finally {
       this.#hasEnded = true;
       this.#conditions.changed();
-      budget.leave();
+      budget.leave(this);
     }
   }
 
@@ -196,7 +196,7 @@ export class ChannelFollower implements BudgetMember {
         this.#context.taken?.(this);
       }
     } finally {
-      budget.finished(admission);
+      budget.finished(this, admission);
     }
     this.#conditions.changed();
   }
@@ -242,7 +242,8 @@ export class ChannelFollower implements BudgetMember {
       entry.content = undefined;
       entry.heldBytes = 0;
     }
-    this.#context.budget.hold(entry.heldBytes, entry.rowCount);
+    entry.holder = this;
+    this.#context.budget.hold(this, entry.heldBytes, entry.rowCount);
   }
 
   /** Data messages name their shard; the others are for every shard of their collection on this channel. */

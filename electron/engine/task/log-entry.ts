@@ -4,6 +4,7 @@
  */
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
+import type { BudgetMember } from '../runtime/read-budget.ts';
 import type { WalRecord } from '../codec/records.ts';
 
 export interface LogEntry {
@@ -18,6 +19,8 @@ export interface LogEntry {
   readonly rowCount: number;
   /** Bytes that `content` keeps alive, counted in the read budget. */
   heldBytes: number;
+  /** Whose part of the read budget that is. */
+  holder?: BudgetMember;
   /** Shards that still have to apply it; the last one frees its bytes. */
   uses: number;
 }

@@ -266,7 +266,7 @@ export class LogReaders {
     entry.uses -= 1;
     if (entry.uses > 0) return;
     entry.content = undefined;
-    this.#context.budget.release(entry.heldBytes, entry.rowCount);
+    if (entry.holder !== undefined) this.#context.budget.release(entry.holder, entry.heldBytes, entry.rowCount);
     entry.heldBytes = 0;
   }
 

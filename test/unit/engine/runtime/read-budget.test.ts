@@ -15,56 +15,100 @@ async function state(admission: Promise<Admission>): Promise<Admission | 'waits'
 }
 
 describe('the read budget', () => {
-  test('shares what is free between all channels that read', async () => {
-    const budget = new ReadBudget(1_000);
-    for (let joined = 0; joined < 4; joined += 1) budget.join();
-    expect(await budget.admit(member(1), never)).toEqual({ bytesMax: 250, outlineOnly: false });
+  function joined(limitBytes: number, ...members: readonly BudgetMember[]): ReadBudget {
+    const budget = new ReadBudget(limitBytes);
+    for (const one of members) budget.join(one);
+    return budget;
+  }
+
+  test('sets half of itself aside, in equal parts for the channels that read', async () => {
+    const [first, second] = [member(1), member(2)];
+    const budget = joined(1_000, first, second);
+    expect(await budget.admit(first, never)).toEqual({ bytesMax: 250, outlineOnly: false });
+    expect(await budget.admit(second, never)).toEqual({ bytesMax: 250, outlineOnly: false });
+  });
+
+  test('gives the rest to whoever has read and asks for more, and nothing of it to those that wait at the broker', async () => {
+    const busy = member(1, true);
+    const idle = Array.from({ length: 9 }, () => member(1));
+    const budget = joined(1_000, busy, ...idle);
+    for (const one of idle) expect(await budget.admit(one, never)).toMatchObject({ bytesMax: 50 });
+    const first = await budget.admit(busy, never);
+    budget.hold(busy, 50);
+    budget.finished(busy, first);
+    expect(await budget.admit(busy, never)).toEqual({ bytesMax: 500, outlineOnly: false });
+  });
+
+  test('lets a channel whose changes are taken read on, whole messages, while those of another one wait', async () => {
+    const [stuck, quick] = [member(1, true), member(2)];
+    const budget = joined(1_000, stuck, quick);
+    budget.hold(stuck, 900);
+    expect(await state(budget.admit(stuck, never))).toBe('waits');
+    for (let turn = 0; turn < 3; turn += 1) {
+      const admission = await budget.admit(quick, never);
+      expect(admission).toEqual({ bytesMax: 250, outlineOnly: false });
+      budget.hold(quick, 250);
+      budget.finished(quick, admission);
+      budget.release(quick, 250);
+    }
+  });
+
+  test('divides anew when a channel ends, and counts what it still holds', async () => {
+    const [ended, other] = [member(1, true), member(2)];
+    const budget = joined(1_000, ended, other);
+    budget.hold(ended, 300);
+    budget.leave(ended);
+    const whole = await budget.admit(other, never);
+    expect(whole).toMatchObject({ bytesMax: 500 });
+    budget.hold(other, 500);
+    budget.finished(other, whole);
+    expect(await budget.admit(other, never)).toMatchObject({ bytesMax: 200 });
+    budget.release(ended, 300);
+    expect(budget.usedBytes).toBe(500);
   });
 
   test('is not exceeded by more than a message each, however unevenly the channels read', async () => {
-    const budget = new ReadBudget(1_000);
     const slow = member(1);
     const quick = member(1, true);
-    budget.join();
-    budget.join();
+    const budget = joined(1_000, slow, quick);
     const promised = await budget.admit(slow, never);
     for (let read = 0; read < 100; read += 1) {
       const admission = await state(budget.admit(quick, never));
       if (admission === 'waits') break;
-      budget.hold(admission.bytesMax);
-      budget.finished(admission);
+      budget.hold(quick, admission.bytesMax);
+      budget.finished(quick, admission);
     }
-    budget.hold(promised.bytesMax);
-    budget.finished(promised);
-    expect(budget.peakBytes).toBeLessThanOrEqual(1_000);
+    budget.hold(slow, promised.bytesMax);
+    budget.finished(slow, promised);
+    expect(budget.peakBytes).toBe(1_000);
   });
 
   test('lets a channel with work of its own wait until memory is free', async () => {
-    const budget = new ReadBudget(100);
-    budget.join();
-    budget.hold(100);
-    const admission = budget.admit(member(1, true), never);
+    const busy = member(1, true);
+    const budget = joined(100, busy);
+    budget.hold(busy, 100);
+    const admission = budget.admit(busy, never);
     expect(await state(admission)).toBe('waits');
-    budget.release(100);
+    budget.release(busy, 100);
     expect(await admission).toMatchObject({ outlineOnly: false });
   });
 
   test('lets the channel furthest behind through, one message at a time and without its bytes', async () => {
-    const budget = new ReadBudget(100);
-    budget.hold(200);
     const busy = member(1, true);
     const [ahead, behind] = [member(9), member(3)];
-    const waiting = [budget.admit(busy, never)];
+    const budget = joined(100, busy, ahead, behind);
+    for (const one of [busy, ahead, behind]) budget.hold(one, 70);
+    const waiting = budget.admit(busy, never);
     // Asked while it is alone, a channel without work is let through: it may be the one that the others wait for.
     expect(await state(budget.admit(ahead, never))).toEqual({ bytesMax: 1, outlineOnly: true });
     expect(await state(budget.admit(behind, never))).toEqual({ bytesMax: 1, outlineOnly: true });
-    expect(await state(waiting[0] ?? Promise.reject(new Error()))).toBe('waits');
+    expect(await state(waiting)).toBe('waits');
   });
 
   test('lets the one furthest behind through first when several have run out of work', async () => {
-    const budget = new ReadBudget(100);
-    budget.hold(200);
     const [ahead, behind] = [member(9, true), member(3, true)];
+    const budget = joined(100, ahead, behind);
+    for (const one of [ahead, behind]) budget.hold(one, 100);
     const [first, second] = [budget.admit(ahead, never), budget.admit(behind, never)];
     ahead.work = false;
     behind.work = false;
@@ -76,21 +120,23 @@ describe('the read budget', () => {
   });
 
   test('remembers its peak', () => {
-    const budget = new ReadBudget(100);
-    budget.hold(80);
-    budget.release(50);
-    budget.hold(10);
+    const one = member(1);
+    const budget = joined(100, one);
+    budget.hold(one, 80);
+    budget.release(one, 50);
+    budget.hold(one, 10);
     expect(budget).toMatchObject({ usedBytes: 40, peakBytes: 80 });
   });
 
   test('rejects a waiting channel with the reason of the abort, and forgets it', async () => {
-    const budget = new ReadBudget(100);
-    budget.hold(100);
+    const busy = member(1, true);
+    const budget = joined(100, busy);
+    budget.hold(busy, 100);
     const stop = new AbortController();
-    const admission = budget.admit(member(1, true), stop.signal);
+    const admission = budget.admit(busy, stop.signal);
     stop.abort(new Error('stopped'));
     await expect(admission).rejects.toThrow('stopped');
-    await expect(budget.admit(member(1), stop.signal)).rejects.toThrow('stopped');
-    budget.release(100);
+    await expect(budget.admit(busy, stop.signal)).rejects.toThrow('stopped');
+    budget.release(busy, 100);
   });
 });

@@ -109,13 +109,13 @@ class Path implements LaneOwner {
   laneConfirmed(): void {}
   laneFailed(): void {}
   release(entry: Parameters<LaneOwner['release']>[0]): void {
-    this.budget.release(entry.heldBytes);
+    this.budget.release(entry.holder ?? this.#follower, entry.heldBytes);
     entry.heldBytes = 0;
   }
 
   /** Takes all memory away. */
   fillMemory(): void {
-    this.budget.hold(BUDGET_BYTES);
+    this.budget.hold(this.#follower, BUDGET_BYTES);
   }
 
   bear(): void {
