@@ -21,6 +21,10 @@ const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 /** Of one batch, unpacked: several times what a broker takes in one (1 MiB by default, 20 MiB is usual for Milvus). */
 const UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
 
+/** Vectors hardly shrink (1.1 times with zstd): what a batch unpacks to is guessed by it. */
+const UNPACKED_RATIO = 1.25;
+const CHUNK_BYTES_MIN = 16 * 1024;
+
 export interface RecordBatch {
   readonly firstOffset: bigint;
   readonly lastOffset: bigint;
@@ -68,9 +72,12 @@ function readBatch(firstOffset: bigint, reader: WireReader): RecordBatch {
   });
 }
 
-/** The messages of a batch, their payloads copied. @throws malformedMessage, unsupported, messageTooLarge. */
+/**
+ * The messages of a batch. A payload that is most of the unpacked batch is a part of it; others are copied, so that a small
+ * one that is kept does not keep a large batch. @throws malformedMessage, unsupported, messageTooLarge. */
 export function readRecords(batch: RecordBatch): WalMessage[] {
-  const reader = new WireReader(unpack(batch));
+  const unpacked = unpack(batch);
+  const reader = new WireReader(unpacked);
   return orMalformed(batch.firstOffset, () => {
     const messages: WalMessage[] = [];
     for (let index = 0; index < batch.count; index += 1) {
@@ -82,14 +89,21 @@ export function readRecords(batch: RecordBatch): WalMessage[] {
       if (keyLength > 0) record.bytes(keyLength);
       const length = record.varint();
       // Headers follow, of which nothing is wanted. A record without a value is one of no bytes.
-      messages.push({ ordinal, payload: new Uint8Array(record.bytes(Math.max(0, length))) });
+      const value = record.bytes(Math.max(0, length));
+      const isMost = value.length * 2 > unpacked.buffer.byteLength;
+      messages.push({ ordinal, payload: isMost ? asBytes(value) : new Uint8Array(value) });
     }
     return messages;
   });
 }
 
+/** The same bytes, as what the rest of the engine knows. */
+const asBytes = ({ buffer, byteOffset, length }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, length);
+
 function unpack({ compression, records, firstOffset }: RecordBatch): Buffer {
-  const limit = { maxOutputLength: UNPACKED_BYTES_MAX };
+  // Of one piece where it can be: pieces are put together by a further copy.
+  const chunkSize = Math.max(CHUNK_BYTES_MIN, Math.ceil(records.length * UNPACKED_RATIO));
+  const limit = { maxOutputLength: UNPACKED_BYTES_MAX, chunkSize };
   try {
     switch (compression) {
       case 'none':
