@@ -54,13 +54,17 @@ export interface RssSample {
 /** Of a task that was started to work off what had gathered. */
 export interface WorkFigures {
   readonly rowsWritten: number;
-  /** From the start of the task to its being level. */
+  /** From the start of the task to its being level: for that, the catalogue is compared as well. */
   readonly elapsedMs: number;
+  /** To the last confirmed row, as seen a few times a second. */
+  readonly lastRowsMs: number;
   /** Until the first rows were seen to be confirmed. */
   readonly firstRowsMs: number;
   /** From then to the last rows. */
   readonly steadyRowsPerSecond: number;
   readonly cpuSeconds: number;
+  /** Of all processes of the machine, to the last confirmed row. */
+  readonly machineCpuSeconds: number;
   /** How often the target was asked to do what. */
   readonly calls: Readonly<Record<string, number>>;
   /** Its copies, where it made some: from the first look at the source to the last confirmed row. */

@@ -3,6 +3,7 @@ import type { Clusters } from '../../../shared/bench/bench-line.ts';
 import { benchRows, type BenchRowsInput, type BenchRowsResult } from '../../engine/host/bench-jobs.ts';
 import { DIMENSION, type BenchCluster } from './bench-cluster.ts';
 import type { BenchPlan } from './bench-plan.ts';
+import { median, round } from './statistics.ts';
 import type { Subject } from './subject.ts';
 
 export interface BenchContext {
@@ -63,5 +64,9 @@ export const perSecond = ({ rows, elapsedMs }: BenchRowsResult): number => (rows
 
 const MILLION = 1_000_000;
 export const perMillionRows = (cpuSeconds: number, rows: number): number => (cpuSeconds * MILLION) / Math.max(1, rows);
+
+/** Median of the rounds' own, in CPU seconds for a million rows. */
+export const machineCost = (rounds: readonly (readonly [cpuSeconds: number, rows: number])[]): number =>
+  round(median(rounds.map(([cpuSeconds, rows]) => perMillionRows(cpuSeconds, rows))), 2);
 
 export const thousands = (value: number): string => Math.round(value).toLocaleString('en-US');

@@ -60,6 +60,10 @@ const rate = (value: number): string => `${thousands(value)} rows/s`;
 const percent = (ratio: number): string => `${(ratio * 100).toFixed(0)} %`;
 const lag = ({ p50, p99 }: Pick<Spread, 'p50' | 'p99'>): string => `p50 ${ms(p50)}, p99 ${ms(p99)}`;
 const loop = (delay: LoopDelay): string => `${lag(delay)}, at most ${ms(delay.max)}`;
+/** Servers, product or client together: with two processors busy all the time, 2 s of it pass in a second. */
+const ALL = '  of all processes';
+const whole = ({ machineCpuSecondsPerMillionRows: cost }: { readonly machineCpuSecondsPerMillionRows: number }) =>
+  `${cost} CPU s per million rows`;
 
 function linesOf(report: BenchReport): Line[] {
   const lines: Line[] = [];
@@ -67,23 +71,26 @@ function linesOf(report: BenchReport): Line[] {
     if (value !== undefined) for (const [title, text] of of) lines.push([title, text(value)]);
   };
   const { shell } = report;
-  add(report.reading, ['Reading alone', ({ rowsPerSecond }) => rate(rowsPerSecond)]);
+  add(report.reading, ['Reading alone', (reading) => rate(reading.rowsPerSecond)], [ALL, whole]);
   add(
     report.copy,
     ['Copy', (copy) => `${rate(copy.rowsPerSecond)}, ${percent(copy.ratioToRaw)} of reading alone`],
     ['  between first and last rows', (copy) => `${rate(copy.steadyRowsPerSecond)}, ${percent(copy.steadyRatioToRaw)}`],
     ['  CPU', (copy) => `${copy.cpuSecondsPerMillionRows} s per million rows`],
+    [ALL, whole],
   );
-  add(report.raw, [
-    'Straight to the target',
-    (raw) => `${rate(raw.insertRowsPerSecond)}, ${raw.concurrency} calls at once`,
-  ]);
+  add(
+    report.raw,
+    ['Straight to the target', (raw) => `${rate(raw.insertRowsPerSecond)}, ${raw.concurrency} calls at once`],
+    [ALL, whole],
+  );
   add(
     report.catchUp,
     ['Catch-up', (work) => `${rate(work.rowsPerSecond)}, ${percent(work.ratioToRaw)} of that`],
     ['  between first and last rows', (work) => `${rate(work.steadyRowsPerSecond)}, ${percent(work.steadyRatioToRaw)}`],
-    ['  first rows after', (work) => ms(work.firstRowsMs)],
+    ['  first rows after', (work) => `${ms(work.firstRowsMs)}, level after ${ms(work.untilLevelMs)}`],
     ['  CPU', (work) => `${work.cpuSecondsPerMillionRows} s per million rows`],
+    [ALL, whole],
   );
   add(
     report.follow,

@@ -8,6 +8,7 @@ import type { TaskView } from '../../../shared/contract/procedures.ts';
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStatus } from '../../../shared/model/task-status.ts';
 import type { EngineHost } from '../../engine/host/engine-host.ts';
+import { machineCpuSeconds } from '../../engine/host/machine-cpu.ts';
 import type { Core } from '../services/core.ts';
 import { steadyRate } from './statistics.ts';
 
@@ -106,11 +107,17 @@ export class MeasuredCore implements CoreCalls {
   /** Starts the task and follows it until it is level. */
   async #work(start: () => Promise<unknown>): Promise<WorkFigures> {
     const cpuBefore = process.cpuUsage();
+    const machineBefore = machineCpuSeconds();
     const startedMs = performance.now();
+    const startedAt = Date.now();
     await start();
     const host = await this.#host();
-    const samples: { readonly atMs: number; readonly rows: number }[] = [];
-    const onStatus = ({ at, rowsWritten }: TaskStatus): void => void samples.push({ atMs: at, rows: rowsWritten });
+    const samples: { readonly atMs: number; readonly rows: number; readonly machineCpu: number }[] = [];
+    const onStatus = ({ at, rowsWritten }: TaskStatus): void => {
+      const isNew = rowsWritten > 0 && samples.at(-1)?.rows !== rowsWritten;
+      const machineCpu = isNew ? machineCpuSeconds() : (samples.at(-1)?.machineCpu ?? machineBefore);
+      samples.push({ atMs: at, rows: rowsWritten, machineCpu });
+    };
     const first = Promise.withResolvers<number>();
     const onFirst = ({ rowsWritten }: TaskStatus): void => {
       if (rowsWritten > 0) first.resolve(performance.now() - startedMs);
@@ -122,9 +129,12 @@ export class MeasuredCore implements CoreCalls {
       const spent = cpuSeconds(cpuBefore);
       // The last rows may be newer than the last status.
       const [status] = (await once(host, 'status')) as [TaskStatus];
+      const last = samples.find(({ rows }) => rows === status.rowsWritten);
       return {
         rowsWritten: status.rowsWritten,
         elapsedMs,
+        lastRowsMs: last === undefined ? elapsedMs : last.atMs - startedAt,
+        machineCpuSeconds: (last?.machineCpu ?? machineCpuSeconds()) - machineBefore,
         firstRowsMs: await first.promise,
         steadyRowsPerSecond: Math.round(steadyRate(samples)),
         cpuSeconds: spent,

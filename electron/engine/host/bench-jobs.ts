@@ -27,6 +27,8 @@ export interface BenchRowsResult {
   readonly rows: number;
   /** From the first call to the last answer. */
   readonly elapsedMs: number;
+  /** Of all processes of the machine meanwhile. */
+  readonly machineCpuSeconds: number;
 }
 
 export interface BenchPagesInput {

@@ -4,6 +4,7 @@ import { ReplicationError, toReplicationError } from '../../../shared/model/repl
 import { parseCollectionSchema } from '../codec/collection-schema.ts';
 import type { BenchPagesInput, BenchPagesResult } from '../host/bench-jobs.ts';
 import type { JobMessage } from '../host/job-host.ts';
+import { machineCpuSeconds } from '../host/machine-cpu.ts';
 import { openEtcdCatalog } from '../source/catalog/etcd-catalog.ts';
 import { openMilvusRowSource } from '../source/rows/milvus-row-source.ts';
 import type { RowKey } from '../source/rows/row-source.ts';
@@ -20,6 +21,7 @@ async function readPages({ source, collection }: BenchPagesInput): Promise<Bench
     const schema = found === undefined ? undefined : parseCollectionSchema(found.schema);
     if (found === undefined || schema === undefined || 'kind' in schema) throw notThere(collection);
     const guarantee = await rows.now(signal);
+    const cpuBefore = machineCpuSeconds();
     const startedMs = performance.now();
     let count = 0;
     for (const { name: partition } of found.partitions) {
@@ -33,7 +35,8 @@ async function readPages({ source, collection }: BenchPagesInput): Promise<Bench
         say({ progress: count });
       }
     }
-    return { rows: count, elapsedMs: performance.now() - startedMs };
+    const elapsedMs = performance.now() - startedMs;
+    return { rows: count, elapsedMs, machineCpuSeconds: machineCpuSeconds() - cpuBefore };
   } finally {
     await Promise.allSettled([catalog.close(), rows.close()]);
   }

@@ -7,6 +7,7 @@ import { ReplicationError, toReplicationError } from '../../../shared/model/repl
 import type { FieldSlice } from '../codec/records.ts';
 import type { BenchRowsInput, BenchRowsResult } from '../host/bench-jobs.ts';
 import type { JobMessage } from '../host/job-host.ts';
+import { machineCpuSeconds } from '../host/machine-cpu.ts';
 import { pause } from '../runtime/waiting.ts';
 import { openMilvusTarget } from '../target/milvus-target.ts';
 import { keyColumn, vectorColumn } from './bench-columns.ts';
@@ -30,6 +31,7 @@ async function writeRows(input: BenchRowsInput): Promise<BenchRowsResult> {
     return rowCount === batchRows ? column : vectorColumn(block.subarray(0, rowCount * dimension), dimension);
   };
   const { signal } = new AbortController();
+  const cpuBefore = machineCpuSeconds();
   const startedMs = performance.now();
   let batches = 0;
   let begun = 0;
@@ -62,7 +64,7 @@ async function writeRows(input: BenchRowsInput): Promise<BenchRowsResult> {
   const timer = setInterval(() => say({ progress: rows }), PROGRESS_INTERVAL_MS);
   try {
     await Promise.all(Array.from({ length: concurrency }, write));
-    return { rows, elapsedMs: performance.now() - startedMs };
+    return { rows, elapsedMs: performance.now() - startedMs, machineCpuSeconds: machineCpuSeconds() - cpuBefore };
   } finally {
     clearInterval(timer);
     await target.close();

@@ -3,8 +3,17 @@
  * target. The two take turns, so that what else happens on the machine meets both.
  */
 import type { WorkFigures } from '../../../../shared/bench/bench-line.ts';
+import type { BenchRowsResult } from '../../../engine/host/bench-jobs.ts';
 import { benchFailed } from '../bench-cluster.ts';
-import { perMillionRows, perSecond, protecting, thousands, writeRows, type BenchContext } from '../bench-context.ts';
+import {
+  machineCost,
+  perMillionRows,
+  perSecond,
+  protecting,
+  thousands,
+  writeRows,
+  type BenchContext,
+} from '../bench-context.ts';
 import { median, round } from '../statistics.ts';
 
 const CONCURRENCIES = [1, 2, 4, 8] as const;
@@ -14,6 +23,8 @@ const SHARDS = 2;
 
 export interface RawFigures {
   readonly insertRowsPerSecond: number;
+  /** Of client and servers together. */
+  readonly machineCpuSecondsPerMillionRows: number;
   readonly concurrency: number;
   /** What the choice was made by. */
   readonly byConcurrency: Readonly<Record<string, number>>;
@@ -21,7 +32,7 @@ export interface RawFigures {
 }
 
 export interface CatchUpFigures {
-  /** From resuming to level: the start of the task is part of it. */
+  /** From resuming to the last confirmed row: the start of the task is part of it. */
   readonly rowsPerSecond: number;
   /** Median of the rounds' own ratios. */
   readonly ratioToRaw: number;
@@ -29,7 +40,11 @@ export interface CatchUpFigures {
   readonly steadyRowsPerSecond: number;
   readonly steadyRatioToRaw: number;
   readonly firstRowsMs: number;
+  /** From resuming until the catalogue is known to be the same as well. */
+  readonly untilLevelMs: number;
   readonly cpuSecondsPerMillionRows: number;
+  /** Of product and servers together. */
+  readonly machineCpuSecondsPerMillionRows: number;
   /** Of the last round. */
   readonly calls: Readonly<Record<string, number>>;
   readonly rounds: readonly number[];
@@ -42,20 +57,22 @@ export async function measureCatchUp(
   const { byConcurrency, concurrency } = await findConcurrency(context);
   // Uncounted: the first one of each is slower, whatever is measured.
   if (!plan.isQuick) await catchUpOnce(context, 'bench_warm', Math.ceil(plan.rows / TRIAL_PART));
-  const raw: number[] = [];
+  const raws: BenchRowsResult[] = [];
   const works: WorkFigures[] = [];
   for (let turn = 1; turn <= plan.rounds; turn += 1) {
-    const rawRate = await insertRaw(context, `bench_raw_${turn}`, concurrency, plan.rows);
-    raw.push(rawRate);
-    say(`Round ${turn} of ${plan.rounds}: straight to the target ${thousands(rawRate)} rows/s`);
+    const inserted = await insertRaw(context, `bench_raw_${turn}`, concurrency, plan.rows);
+    raws.push(inserted);
+    say(`Round ${turn} of ${plan.rounds}: straight to the target ${thousands(perSecond(inserted))} rows/s`);
     const work = await catchUpOnce(context, `bench_catch_up_${turn}`, plan.rows);
     works.push(work);
     say(`Round ${turn} of ${plan.rounds}: caught up with ${thousands(rateOf(work))} rows/s`);
   }
+  const raw = raws.map(perSecond);
   const of = (pick: (work: WorkFigures, index: number) => number): number => median(works.map(pick));
   return {
     raw: {
       insertRowsPerSecond: Math.round(median(raw)),
+      machineCpuSecondsPerMillionRows: machineCost(raws.map((one) => [one.machineCpuSeconds, one.rows])),
       concurrency,
       byConcurrency,
       rounds: raw.map(Math.round),
@@ -72,17 +89,19 @@ export async function measureCatchUp(
         3,
       ),
       firstRowsMs: Math.round(of((work) => work.firstRowsMs)),
+      untilLevelMs: Math.round(of((work) => work.elapsedMs)),
       cpuSecondsPerMillionRows: round(
         of((work) => perMillionRows(work.cpuSeconds, work.rowsWritten)),
         2,
       ),
+      machineCpuSecondsPerMillionRows: machineCost(works.map((one) => [one.machineCpuSeconds, one.rowsWritten])),
       calls: works.at(-1)?.calls ?? {},
       rounds: works.map((work) => Math.round(rateOf(work))),
     },
   };
 }
 
-const rateOf = ({ rowsWritten, elapsedMs }: WorkFigures): number => (rowsWritten * 1_000) / elapsedMs;
+const rateOf = ({ rowsWritten, lastRowsMs }: WorkFigures): number => (rowsWritten * 1_000) / lastRowsMs;
 
 async function findConcurrency(
   context: BenchContext,
@@ -93,7 +112,7 @@ async function findConcurrency(
   const back = context.plan.isQuick ? [] : CONCURRENCIES.toReversed();
   for (const concurrency of [...CONCURRENCIES, ...back]) {
     context.say(`Looking for the client's best concurrency: ${concurrency}`);
-    const rate = await insertRaw(context, 'bench_trial', concurrency, rows);
+    const rate = perSecond(await insertRaw(context, 'bench_trial', concurrency, rows));
     rates.set(concurrency, [...(rates.get(concurrency) ?? []), rate]);
   }
   const byConcurrency: Record<string, number> = {};
@@ -106,12 +125,17 @@ async function findConcurrency(
   return { byConcurrency, concurrency: best.concurrency };
 }
 
-async function insertRaw(context: BenchContext, name: string, concurrency: number, rows: number): Promise<number> {
+async function insertRaw(
+  context: BenchContext,
+  name: string,
+  concurrency: number,
+  rows: number,
+): Promise<BenchRowsResult> {
   const { target } = context;
   await target.create([name], SHARDS);
   const result = await writeRows(context, target, { collections: [name], concurrency, rowsMax: rows });
   await target.drop([name]);
-  return perSecond(result);
+  return result;
 }
 
 async function catchUpOnce(context: BenchContext, name: string, rows: number): Promise<WorkFigures> {

@@ -1,8 +1,8 @@
 /** How fast a task copies the rows that are there, against the same reading with no target behind. The two take turns. */
-import { benchPages } from '../../../engine/host/bench-jobs.ts';
+import { benchPages, type BenchPagesResult } from '../../../engine/host/bench-jobs.ts';
 import type { WorkFigures } from '../../../../shared/bench/bench-line.ts';
 import { benchFailed } from '../bench-cluster.ts';
-import { perMillionRows, perSecond, thousands, writeRows, type BenchContext } from '../bench-context.ts';
+import { machineCost, perMillionRows, perSecond, thousands, writeRows, type BenchContext } from '../bench-context.ts';
 import { median, round } from '../statistics.ts';
 
 const COLLECTION = 'bench_copy';
@@ -20,11 +20,15 @@ export interface CopyFigures {
   /** From the task's creation until it followed. */
   readonly untilJoinedMs: number;
   readonly cpuSecondsPerMillionRows: number;
+  /** Of product and servers together. */
+  readonly machineCpuSecondsPerMillionRows: number;
   readonly rounds: readonly number[];
 }
 
 export interface ReadingFigures {
   readonly rowsPerSecond: number;
+  /** Of reader and server together. */
+  readonly machineCpuSecondsPerMillionRows: number;
   readonly rounds: readonly number[];
 }
 
@@ -37,11 +41,11 @@ export async function measureCopy(
   await writeRows(context, source, { collections: [COLLECTION], rowsMax: plan.rows });
   await source.load(COLLECTION);
 
-  const read = async (): Promise<number> => {
+  const read = async (): Promise<BenchPagesResult> => {
     const input = { source: clusters.source, collection: COLLECTION };
     const result = await benchPages(input, { timeoutMs: READING_LIMIT_MS, signal });
     if (result.rows !== plan.rows) throw benchFailed(`The source showed ${result.rows} rows of ${plan.rows}.`);
-    return perSecond(result);
+    return result;
   };
   const copy = async (): Promise<WorkFigures> => {
     const work = await subject.call('copy', clusters);
@@ -55,21 +59,26 @@ export async function measureCopy(
     await read();
     await copy();
   }
-  const reads: number[] = [];
+  const pages: BenchPagesResult[] = [];
   const works: WorkFigures[] = [];
   for (let turn = 1; turn <= plan.rounds; turn += 1) {
-    const rate = await read();
-    reads.push(rate);
-    say(`Round ${turn} of ${plan.rounds}: read ${thousands(rate)} rows/s`);
+    const result = await read();
+    pages.push(result);
+    say(`Round ${turn} of ${plan.rounds}: read ${thousands(perSecond(result))} rows/s`);
     const work = await copy();
     works.push(work);
     say(`Round ${turn} of ${plan.rounds}: copied ${thousands(rateOf(work))} rows/s`);
   }
   await source.drop([COLLECTION]);
 
+  const reads = pages.map(perSecond);
   const of = (pick: (work: WorkFigures, index: number) => number): number => median(works.map(pick));
   return {
-    reading: { rowsPerSecond: Math.round(median(reads)), rounds: reads.map(Math.round) },
+    reading: {
+      rowsPerSecond: Math.round(median(reads)),
+      machineCpuSecondsPerMillionRows: machineCost(pages.map((one) => [one.machineCpuSeconds, one.rows])),
+      rounds: reads.map(Math.round),
+    },
     copy: {
       rowsPerSecond: Math.round(of(rateOf)),
       ratioToRaw: round(
@@ -86,6 +95,7 @@ export async function measureCopy(
         of((work) => perMillionRows(work.cpuSeconds, work.rowsWritten)),
         2,
       ),
+      machineCpuSecondsPerMillionRows: machineCost(works.map((one) => [one.machineCpuSeconds, one.rowsWritten])),
       rounds: works.map((work) => Math.round(rateOf(work))),
     },
   };

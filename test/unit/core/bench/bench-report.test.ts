@@ -11,14 +11,22 @@ describe("the bench's table", () => {
 
   it('shows each figure with its unit, and the ratio beside it', () => {
     const report = empty();
-    report.raw = { insertRowsPerSecond: 100_000, concurrency: 2, byConcurrency: {}, rounds: [] };
+    report.raw = {
+      insertRowsPerSecond: 100_000,
+      machineCpuSecondsPerMillionRows: 16.3,
+      concurrency: 2,
+      byConcurrency: {},
+      rounds: [],
+    };
     report.catchUp = {
       rowsPerSecond: 91_234,
       ratioToRaw: 0.912,
       steadyRowsPerSecond: 95_000,
       steadyRatioToRaw: 0.95,
       firstRowsMs: 812,
+      untilLevelMs: 3_210,
       cpuSecondsPerMillionRows: 12.5,
+      machineCpuSecondsPerMillionRows: 24.75,
       calls: {},
       rounds: [],
     };
@@ -26,6 +34,7 @@ describe("the bench's table", () => {
     expect(text).toContain('Catch-up');
     expect(text).toContain('91,234 rows/s, 91 % of that');
     expect(text).toContain('12.5 s per million rows');
+    expect(text).toContain('24.75 CPU s per million rows');
   });
 
   it('says when memory was watched too shortly, and when all was quick', () => {
