@@ -16,7 +16,6 @@ import type { RetryObserver } from '../runtime/retry.ts';
 import { retrying } from '../runtime/retry.ts';
 import { orAborted } from '../runtime/waiting.ts';
 import type { Catalog, CatalogCollection, CatalogImport } from '../source/catalog/catalog.ts';
-import { createIndexRequest, loadRequest } from '../source/rows/definition-requests.ts';
 import type { KeySource, RowSource } from '../source/rows/row-source.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import type { Target } from '../target/target.ts';
@@ -25,6 +24,9 @@ import { copyRows } from './collection-copy.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import { CopyAllowance } from './copy-budget.ts';
 import { CopySource, type DescribedCollection } from './copy-source.ts';
+import { indexSteps, type Step } from './reconciler/diff.ts';
+import { StepJournal, type StepJournalContext } from './reconciler/step-journal.ts';
+import { askedOf, makeStep } from './reconciler/steps.ts';
 import { readLogCut } from './log-cut.ts';
 import { readLogEnd, type LogEnd } from './log-end.ts';
 import { RecopyTarget } from './recopy-target.ts';
@@ -53,6 +55,7 @@ export interface CopyRunnerContext {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly observer: (place: string) => RetryObserver;
+  readonly journal: StepJournalContext['journal'];
   readonly predecessorsOf: (replica: CollectionReplica) => readonly CollectionReplica[];
   readonly copied: (copy: CopiedReplica) => void;
   /** A copy begins whose S is behind the end of these imports: it is to read all their rows. `begin` stores that, with S. */
@@ -75,12 +78,14 @@ interface QueuedCopy {
 export class CopyRunner {
   readonly #context: CopyRunnerContext;
   readonly #allowance: CopyAllowance;
+  readonly #steps: StepJournal;
   readonly #queue: QueuedCopy[] = [];
   #running = 0;
 
   constructor(context: CopyRunnerContext) {
     this.#context = context;
     this.#allowance = new CopyAllowance(context.clock);
+    this.#steps = new StepJournal(context);
   }
 
   /** One that stands on rows already needs its stream held, and none of its writes under way. */
@@ -196,15 +201,14 @@ export class CopyRunner {
   }
 
   async #copy(source: CopySource, replica: CollectionReplica): Promise<void> {
-    const { target } = this.#context;
     const found = await source.describe();
     // Its drop stands behind S.
     if (found === undefined) return;
     await orAborted(replica.whenNameFree(), replica.signal);
     await orAborted(replica.ensureReady(), replica.signal);
     const filled = replica.isRecopy ? this.#filledTarget(replica) : undefined;
-    if (filled === undefined) await this.#createIndexes(replica, found);
-    else await filled.prepare(found, async () => partitionsOf(await source.find()));
+    const hasIndexes = filled !== undefined || (await this.#createIndexes(replica, found));
+    await filled?.prepare(found, async () => partitionsOf(await source.find()));
     await source.makeReadable(found);
     try {
       await this.#copyRows(source, replica, found, filled);
@@ -213,9 +217,8 @@ export class CopyRunner {
     }
     if (filled !== undefined) {
       await filled.finish(found);
-    } else if (found.replicaNumber !== undefined) {
-      const request = loadRequest(replica.address, found.replicaNumber);
-      await replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
+    } else if (found.replicaNumber !== undefined && hasIndexes && this.#steps.applies('loadCollection')) {
+      await this.#make(replica, { kind: 'load', replicaNumber: found.replicaNumber });
     }
   }
 
@@ -224,15 +227,25 @@ export class CopyRunner {
     if (targetRows === undefined) {
       throw new ReplicationError('bug', 'internal', 'A filled copy is to be compared, and nobody reads the target.');
     }
-    return new RecopyTarget({ keys: targetRows, target, store }, replica);
+    return new RecopyTarget({ keys: targetRows, target, store, steps: this.#steps }, replica);
   }
 
-  async #createIndexes(replica: CollectionReplica, { indexes }: DescribedCollection): Promise<void> {
-    const { target } = this.#context;
-    for (const index of indexes) {
-      const request = createIndexRequest(replica.address, index);
-      await replica.onTarget('createIndex', (signal) => target.createIndex(request, signal));
-    }
+  /**
+   * What somebody is to be asked about, or is left out, no copy waits for: it is met again as a difference, once its rows are
+   * joined. @returns whether all indexes are there
+   */
+  async #createIndexes(replica: CollectionReplica, { indexes }: DescribedCollection): Promise<boolean> {
+    if (!this.#steps.applies('createIndex')) return indexes.length === 0;
+    const { targetRows } = this.#context;
+    const { address } = replica;
+    // An earlier run may have made some.
+    const found = await replica.onTarget('describe', async (signal) => targetRows?.describe(address, signal));
+    for (const step of indexSteps(indexes, found?.indexes ?? [])) await this.#make(replica, step);
+    return true;
+  }
+
+  async #make(replica: CollectionReplica, step: Step): Promise<void> {
+    await this.#steps.run(askedOf(step), replica, () => makeStep(this.#context.target, replica, step));
   }
 
   async #copyRows(

@@ -12,18 +12,14 @@ import { hasPartitionKey } from '../codec/collection-schema.ts';
 import { keySet, type PrimaryKey } from '../codec/primary-keys.ts';
 import type { PrimaryKeys } from '../codec/records.ts';
 import { pause } from '../runtime/waiting.ts';
-import {
-  createIndexRequest,
-  dropIndexRequest,
-  loadRequest,
-  releaseRequest,
-} from '../source/rows/definition-requests.ts';
 import type { KeyRange } from '../source/rows/key-range.ts';
 import { isNotLoaded } from '../source/rows/range-query.ts';
 import type { CollectionIndex, CollectionState, KeySource, KeysRead } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionReplica } from './collection-replica.ts';
-import { isIndex } from './reconciler/diff.ts';
+import { indexSteps, type Step } from './reconciler/diff.ts';
+import type { StepJournal } from './reconciler/step-journal.ts';
+import { askedOf, makeStep } from './reconciler/steps.ts';
 import { CopyLoads } from './copy-loads.ts';
 import type { DescribedCollection } from './copy-source.ts';
 
@@ -34,6 +30,7 @@ export interface RecopyTargetContext {
   readonly keys: KeySource;
   readonly target: Target;
   readonly store: TaskStore;
+  readonly steps: StepJournal;
 }
 
 export class RecopyTarget {
@@ -81,34 +78,38 @@ export class RecopyTarget {
     }
   }
 
-  /** Loaded as the source is, but for the copy. */
+  /** Loaded as the source is, but for the copy. What is to be asked about, or left out, stays as it was before the copy. */
   async finish({ replicaNumber, isReleased }: DescribedCollection): Promise<void> {
+    const { steps } = this.#context;
     const { address } = this.#replica;
-    if (replicaNumber !== undefined) {
-      await this.#loadWith(replicaNumber);
+    if (replicaNumber !== undefined && steps.applies('loadCollection')) {
+      await this.#make({ kind: 'load', replicaNumber });
       this.#loads.keep();
-    } else if (isReleased) {
-      await this.#releaseAll();
+    } else if (isReleased && steps.applies('releaseCollection')) {
+      await this.#make({ kind: 'release' });
       this.#loads.keep();
     } else {
       await this.#replica.onTarget('release', (signal) => this.#loads.release(address, signal));
     }
   }
 
-  /** A field has one index: what differs from the source's is dropped, which needs a collection that is not loaded. */
+  /**
+   * Before keys can be listed, which needs an index: so whoever is to be asked about one is asked here. To be dropped it needs a
+   * collection that is not loaded; where it is left, no other one can be made on its field.
+   */
   async #alignIndexes(wanted: readonly CollectionIndex[]): Promise<void> {
-    const { target } = this.#context;
-    const { address } = this.#replica;
+    const { steps } = this.#context;
     const { indexes, loadedPartitions } = await this.#describe();
-    const stale = indexes.filter((index) => !wanted.some((one) => isIndex(index, one)));
-    if (stale.length > 0 && loadedPartitions.length > 0) await this.#releaseAll();
-    for (const index of stale) {
-      const request = dropIndexRequest(address, index);
-      await this.#replica.onTarget('dropIndex', (signal) => target.dropIndex(request, signal));
-    }
-    for (const index of wanted) {
-      const request = createIndexRequest(address, index);
-      await this.#replica.onTarget('createIndex', (signal) => target.createIndex(request, signal));
+    const left = new Set<string>();
+    let isReleased = loadedPartitions.length === 0;
+    for (const step of indexSteps(wanted, indexes)) {
+      if (left.has(step.index.fieldName)) continue;
+      const isMade = await steps.run(askedOf(step), this.#replica, async () => {
+        if (step.kind === 'dropIndex' && !isReleased) await this.#make({ kind: 'release' });
+        isReleased ||= step.kind === 'dropIndex';
+        await this.#make(step);
+      });
+      if (!isMade) left.add(step.index.fieldName);
     }
   }
 
@@ -124,27 +125,21 @@ export class RecopyTarget {
   /** A loaded collection keeps the number of its replicas: what is to stay loaded is loaded with the right one from the start. */
   async #loadAsWanted({ replicaNumber, indexes }: DescribedCollection): Promise<void> {
     const { loadedPartitions } = await this.#describe();
-    if (replicaNumber !== undefined && indexes.length > 0 && loadedPartitions.length === 0) {
-      await this.#loadWith(replicaNumber);
+    const isWanted = replicaNumber !== undefined && indexes.length > 0 && loadedPartitions.length === 0;
+    if (isWanted && this.#context.steps.applies('loadCollection')) {
+      const step = { kind: 'load', replicaNumber } as const;
+      await this.#context.steps.run(askedOf(step), this.#replica, () => this.#make(step));
     }
     await this.#load();
   }
 
-  async #loadWith(replicaNumber: number): Promise<void> {
-    const request = loadRequest(this.#replica.address, replicaNumber);
-    const { target } = this.#context;
-    await this.#replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
+  #make(step: Step): Promise<void> {
+    return makeStep(this.#context.target, this.#replica, step);
   }
 
   #load(): Promise<void> {
     const { address } = this.#replica;
     return this.#replica.onTarget('load', (signal) => this.#loads.load(address, signal));
-  }
-
-  async #releaseAll(): Promise<void> {
-    const { target } = this.#context;
-    const request = releaseRequest(this.#replica.address);
-    await this.#replica.onTarget('releaseCollection', (signal) => target.releaseCollection(request, signal));
   }
 
   /** What somebody releases meanwhile is loaded again. */

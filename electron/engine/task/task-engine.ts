@@ -326,6 +326,7 @@ export class TaskEngine {
       copied: (copy) => this.#guard(this.#joins.follow(copy)),
       covers: (replica, imports, begin) => this.#imports.covers(replica, imports, begin),
       isCovered: (id) => this.#imports.isCovered(id),
+      journal: this.#journal,
     });
   }
 

@@ -47,6 +47,8 @@ export type Step =
   | { readonly kind: 'load'; readonly replicaNumber: number }
   | { readonly kind: 'loadPartitions'; readonly partitions: readonly string[]; readonly replicaNumber: number };
 
+export type IndexStep = Extract<Step, { readonly index: CollectionIndex }>;
+
 /** As the operations of the log are called. */
 export const OPERATION_OF: Readonly<Record<Step['kind'], string>> = {
   setProperties: 'alterCollection',
@@ -62,18 +64,27 @@ export function stepsBetween(wanted: WantedState, found: FoundState): Step[] {
   const properties = wanted.properties.filter(
     (property) => isReplicated(property) && found.properties.get(property.key) !== property.value,
   );
-  const stale = found.indexes.filter((index) => !wanted.indexes.some((one) => isIndex(index, one)));
-  const missing = wanted.indexes.filter((index) => !found.indexes.some((one) => isIndex(one, index)));
+  const ofIndexes = indexSteps(wanted.indexes, found.indexes);
   // A server drops an index, and some properties change, only of what is not loaded.
-  const mustRelease = found.loadedPartitions.length > 0 && (stale.length > 0 || properties.some(isOfLoading));
+  const dropsIndex = ofIndexes.some(({ kind }) => kind === 'dropIndex');
+  const mustRelease = found.loadedPartitions.length > 0 && (dropsIndex || properties.some(isOfLoading));
   return [
     ...(mustRelease ? [{ kind: 'release' } as const] : []),
     ...(properties.length > 0 ? [{ kind: 'setProperties', properties } as const] : []),
-    ...stale.map((index) => ({ kind: 'dropIndex', index }) as const),
-    ...missing.map((index) => ({ kind: 'createIndex', index }) as const),
+    ...ofIndexes,
     ...loadSteps(wanted, mustRelease ? { ...found, loadedPartitions: [] } : found),
   ];
 }
+
+/** A field has one index: what differs from the wanted one is dropped first. */
+export const indexSteps = (wanted: readonly CollectionIndex[], found: readonly CollectionIndex[]): IndexStep[] => [
+  ...found
+    .filter((index) => !wanted.some((one) => isIndex(index, one)))
+    .map((index) => ({ kind: 'dropIndex', index }) as const),
+  ...wanted
+    .filter((index) => !found.some((one) => isIndex(one, index)))
+    .map((index) => ({ kind: 'createIndex', index }) as const),
+];
 
 /** `mmap.enabled` counts from the next load on (2.3.5); later servers refuse to change it while loaded. */
 const isOfLoading = ({ key }: KeyValue): boolean => key === 'mmap.enabled';

@@ -45,6 +45,11 @@ export class StepJournal {
     this.#context = context;
   }
 
+  /** Nobody need be asked, and it is not to be left out. */
+  applies(operation: string): boolean {
+    return this.#context.journal.policyOf(operation) === 'apply';
+  }
+
   /** In the copy's line of operations: while somebody is asked, what comes later waits behind it. @see run */
   async inLine(asked: Asked, replica: CollectionReplica, body: () => Promise<void>): Promise<boolean> {
     let isApplied = true;

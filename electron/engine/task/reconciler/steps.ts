@@ -9,7 +9,14 @@ import {
 } from '../../source/rows/definition-requests.ts';
 import type { Target } from '../../target/target.ts';
 import type { CollectionReplica } from '../collection-replica.ts';
-import type { Step } from './diff.ts';
+import { OPERATION_OF, type Step } from './diff.ts';
+import type { Asked } from './step-journal.ts';
+
+/** What it is asked about, and told, as. */
+export function askedOf(step: Step): Asked {
+  const object = 'index' in step ? step.index.indexName : 'partitions' in step ? step.partitions.join() : undefined;
+  return { operation: OPERATION_OF[step.kind], object, what: JSON.stringify(step) };
+}
 
 export function makeStep(target: Target, replica: CollectionReplica, step: Step): Promise<void> {
   const { address } = replica;
