@@ -5,7 +5,7 @@ import { EVERYTHING } from '../../shared/model/selection.ts';
 import { pause } from '../../electron/engine/runtime/waiting.ts';
 import { MemoryTask, settle, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
-import { MemoryTarget } from '../support/memory-target.ts';
+import { MemoryTarget, refused } from '../support/memory-target.ts';
 import { useSimulatedTime } from './live.ts';
 import { rowsOf } from './scenarios.ts';
 
@@ -282,6 +282,25 @@ describe.each(['running', 'stopped'] as const)('a drop whose message is lost whi
   });
 });
 
+test('an alias that the target refuses is tried once, said once, and made by the next run', async () => {
+  const { source, target, task, a, running } = await following();
+  target.script('createAlias', { kind: 'refuse', error: refused('invalidRequest', 'createAlias') });
+  source.setAlias(a, 'current');
+  source.tickAll();
+  await running.level();
+  source.setProperty(a, 'mmap.enabled', 'true');
+  source.tickAll();
+  await running.level();
+  await later();
+  const tries = () => task.store.operations().filter(({ operation }) => operation === 'createAlias');
+  expect(tries().map(({ outcome }) => outcome)).toEqual(['failed']);
+  expect(running.status().notices.filter((notice) => /could not be made/.test(notice))).toHaveLength(1);
+  await running.stop();
+  await task.start().level();
+  expect(tries().map(({ outcome }) => outcome)).toEqual(['applied', 'failed']);
+  expect(task.content()).toEqual(source.content());
+});
+
 describe('databases', () => {
   const made = (task: MemoryTask): string[] =>
     task.store
@@ -391,6 +410,21 @@ test('databases that become one on the target, and differ, leave its properties 
   );
   expect(target.calls.setDatabaseProperties).toBeUndefined();
   expect(task.violations).toEqual([]);
+});
+
+test('an etcd that was put back changes nothing on the target, and that is said', async () => {
+  const { source, target, a, running } = await following();
+  source.setAlias(a, 'current');
+  source.tickAll();
+  await running.level();
+  source.catalog.revisionsBack = 1_000n;
+  source.dropAlias('default', 'current');
+  source.renameCollection(a, 'before');
+  source.catalog.changed();
+  await until(() => running.status().notices.join().includes('put back'), 'the notice');
+  await pause(60_000, new AbortController().signal);
+  expect(target.find({ database: 'default', collection: 'a' })).toBeDefined();
+  expect([...target.aliases.keys()]).toEqual(['default.current']);
 });
 
 describe('a selection', () => {

@@ -26,6 +26,8 @@ export class MemoryCatalog implements Catalog {
   /** The same, for good. */
   isEmptied = false;
   #revision = 0n;
+  /** By so much it shows less from now on: it was put back. */
+  revisionsBack = 0n;
   readonly #ended = new Map<bigint, CatalogCollection>();
   readonly #watchers = new Set<() => void>();
   readonly #faults: Error[] = [];
@@ -95,11 +97,11 @@ export class MemoryCatalog implements Catalog {
         ended,
         imports: [],
       };
-      return { clusterId: this.id, revision: this.#revision, ...nothing };
+      return { clusterId: this.id, revision: this.#revision - this.revisionsBack, ...nothing };
     }
     return {
       clusterId: this.id,
-      revision: this.#revision,
+      revision: this.#revision - this.revisionsBack,
       databases: [...this.databases.values()],
       collections: [...this.collections.values()],
       definitions: new Map(this.definitions),

@@ -34,7 +34,7 @@ export function* aliasesSeen(
     const state = String(alias.collectionId);
     const replica = registry.get(alias.collectionId);
     const outside = replica === undefined ? movedOut(context, alias, living) : undefined;
-    if (outside !== undefined && names.settled.get(object) !== outside.state) {
+    if (outside !== undefined) {
       yield outside;
       continue;
     }
@@ -61,7 +61,7 @@ export function* aliasesSeen(
   for (const own of aliases.own()) {
     const object = `alias ${aliasKey(own)}`;
     const isProven = snapshot.ended.aliases.has(aliasKey(own)) || living.has(own.collectionId);
-    if (shown.has(object) || !isProven || names.settled.get(object) === GONE) continue;
+    if (shown.has(object) || !isProven) continue;
     yield endOfAlias(context, own, {
       state: GONE,
       what: String(own.collectionId),

@@ -25,13 +25,13 @@ import type { TaskSelection } from '../task-selection.ts';
 import type { TargetAliases } from '../target-aliases.ts';
 import { aliasesSeen } from './aliases.ts';
 import { databasesSeen, type DatabasesContext } from './databases.ts';
-import { OPERATION_OF, stepsBetween } from './diff.ts';
+import { stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
 import { nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
 import type { NamesSeen, Seen } from './seen.ts';
 import { Stamps } from './stamps.ts';
 import { StepJournal, type StepJournalContext } from './step-journal.ts';
-import { makeStep } from './steps.ts';
+import { askedOf, makeStep } from './steps.ts';
 import { addressOf, stateOf, wantedState } from './wanted.ts';
 
 /**
@@ -72,8 +72,10 @@ export class Reconciler {
   readonly #context: ReconcilerContext;
   readonly #journal: StepJournal;
   readonly #stamps = new Stamps();
-  /** What was found, or made, the same on both sides; or was refused, and waits for another state. */
+  /** What was found, or made, the same on both sides. */
   readonly #settled = new WeakMap<CollectionReplica, string>();
+  /** By object, the state that could not be made: tried again when the catalogue shows something else, or by the next run. */
+  readonly #refusals = new Map<string, string>();
   readonly #names: NamesSeen = { settled: new Map(), forget: (object) => this.#stamps.forget(object) };
   /** Databases, by their ids. */
   readonly #lived = new Map<bigint, string>();
@@ -89,6 +91,9 @@ export class Reconciler {
   /** A copy that the last reading could not be held against: it bears another name by now, or something of it was broken off. */
   #isIncomplete = false;
   #isPausing = false;
+  /** etcd's, of the newest reading: a stamp counts for later ones. */
+  #revision = 0n;
+  #isOlderTold = false;
 
   constructor(context: ReconcilerContext) {
     this.#context = context;
@@ -98,6 +103,7 @@ export class Reconciler {
   /** The log has changed something of the copy: what it is like is not known any more. */
   operated(replica: CollectionReplica): void {
     this.#settled.delete(replica);
+    this.#refusals.delete(objectOf(replica));
     this.#context.readAgain();
   }
 
@@ -127,21 +133,43 @@ export class Reconciler {
   /** @throws sourceChanged where another cluster was read. */
   seen(snapshot: CatalogSnapshot): void {
     if (snapshot.clusterId !== this.#context.clusterId()) throw anotherCluster();
+    if (snapshot.revision < this.#revision) {
+      this.#isOlder();
+      return;
+    }
+    this.#revision = snapshot.revision;
     const fresh: Seen[] = [];
     this.#blocked.clear();
     this.#isIncomplete = false;
     // A Milvus has at least its default database: what shows none shows nothing, and is looked at again.
     if (snapshot.databases.length === 0) this.#lookAgainLater();
     const shown = new Set<string>();
+    const refused = new Set<string>();
     for (const seen of this.#look(snapshot)) {
+      if (this.#refusals.get(seen.object) === seen.state) {
+        refused.add(seen.object);
+        continue;
+      }
       shown.add(seen.object);
       const verdict = this.#stamps.seen(seen.object, seen.state);
       if (verdict === 'new') fresh.push(seen);
       if (verdict === 'due' && !this.#closing.has(seen.object)) this.#context.guard(this.#close(seen));
     }
     this.#stamps.keep(shown);
+    for (const object of [...this.#refusals.keys()]) if (!refused.has(object)) this.#refusals.delete(object);
     if (fresh.length > 0) this.#context.guard(this.#stamp(fresh));
     this.#conditions.changed();
+  }
+
+  /** An etcd that was put back shows what was, and would undo what has come since. */
+  #isOlder(): void {
+    this.#isIncomplete = true;
+    this.#lookAgainLater();
+    if (this.#isOlderTold) return;
+    this.#isOlderTold = true;
+    this.#context.notice(
+      "The source's etcd shows an older state than it has shown before: it seems to have been put back from a backup. Nothing is changed on the target by what it shows. If the source was put back with it, begin a new task.",
+    );
   }
 
   *#look(snapshot: CatalogSnapshot): Iterable<Seen> {
@@ -196,7 +224,7 @@ export class Reconciler {
     snapshot: CatalogSnapshot,
     living: ReadonlyMap<CollectionId, CatalogCollection>,
   ): Seen | undefined {
-    const object = `collection ${replica.id}`;
+    const object = objectOf(replica);
     const state = stateOf(collection, snapshot.definitions.get(replica.id));
     const hasName = isSameName(replica.address, addressOf(collection)) || this.#keepsName.has(replica);
     if (this.#settled.get(replica) === state && hasName) {
@@ -271,10 +299,13 @@ export class Reconciler {
       ]);
       // Dropped there by somebody: that is found elsewhere (`changed-copies.ts`).
       if (described === undefined || found === undefined) return;
+      const left = new Set<string>();
       for (const step of stepsBetween(wanted, { ...described, properties: found.properties })) {
-        const what = 'index' in step ? step.index.indexName : 'partitions' in step ? step.partitions.join() : undefined;
-        const asked = { operation: OPERATION_OF[step.kind], object: what, what: JSON.stringify(step) };
-        await this.#journal.run(asked, replica, () => makeStep(target, replica, step));
+        const field = 'index' in step ? step.index.fieldName : '';
+        // A field has one index: beside one that is left where it is no other can be made.
+        if (left.has(field)) continue;
+        const isMade = await this.#journal.run(askedOf(step), replica, () => makeStep(target, replica, step));
+        if (!isMade && step.kind === 'dropIndex') left.add(field);
       }
     });
   }
@@ -316,24 +347,22 @@ export class Reconciler {
         this.#context.readAgain();
         return;
       }
-      this.#refused(object, state, toReplicationError(error));
+      this.#refusals.set(object, state);
+      this.#refused(object, toReplicationError(error));
     } finally {
       this.#closing.delete(object);
       this.#conditions.changed();
     }
   }
 
-  /** Said once, and tried again when the catalogue shows something else, or by the next run. */
-  #refused(object: string, state: string, error: ReplicationError): void {
-    const replica = [...this.#context.registry.all()].find(({ id }) => object === `collection ${id}`);
+  #refused(object: string, error: ReplicationError): void {
+    const replica = [...this.#context.registry.all()].find((one) => objectOf(one) === object);
     if (replica?.hasFailed === true) return;
     // What stood in the log must have its effect, here as there; and a name that is taken is a person's to free.
     if (replica !== undefined && (this.#left.has(replica) || this.#nameTaken.has(replica))) {
       replica.fail(error);
       return;
     }
-    if (replica === undefined) this.#names.settled.set(object, state);
-    else this.#settled.set(replica, state);
     this.#context.notice(`What the source's catalogue shows could not be made on the target: ${error.message}`);
   }
 
@@ -354,6 +383,8 @@ export class Reconciler {
     );
   }
 }
+
+const objectOf = ({ id }: CollectionReplica): string => `collection ${id}`;
 
 function namesClash(
   wanted: CollectionAddress,

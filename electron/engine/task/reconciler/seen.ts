@@ -9,7 +9,7 @@ export interface Seen {
   readonly close: () => Promise<boolean>;
 }
 
-/** Of what bears a name and no identity: what was found, or made, the same on both sides; or was refused, and waits for another state. */
+/** Of what bears a name and no identity: what was found, or made, the same on both sides. */
 export interface NamesSeen {
   readonly settled: Map<string, string>;
   /** No difference any more. */
