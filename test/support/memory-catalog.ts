@@ -124,6 +124,12 @@ export class MemoryCatalog implements Catalog {
     return { ...found, endedPartitions: [...(this.endedPartitions.get(id)?.keys() ?? [])] };
   }
 
+  async isUnchanged({ id, database, name }: CatalogCollection): Promise<boolean> {
+    await this.#called();
+    const found = this.collections.get(id);
+    return found?.name === name && found.database === database;
+  }
+
   async imports(): Promise<readonly CatalogImport[]> {
     await this.#called();
     return [...this.importsHeld.values()];

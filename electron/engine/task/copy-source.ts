@@ -1,4 +1,5 @@
 /** The source of one collection's copy: found by its identity, made readable, read within the allowance. */
+import { isSameName } from '../../../shared/model/collection-name.ts';
 import { ReplicationError, toReplicationError } from '../../../shared/model/replication-error.ts';
 import type { TaskStore } from '../../../shared/model/task-state.ts';
 import { timeTickFromMs, type TimeTick } from '../../../shared/time/time-tick.ts';
@@ -14,6 +15,7 @@ import type { CollectionReplica } from './collection-replica.ts';
 import type { CopyAllowance } from './copy-budget.ts';
 import { CopyLoads } from './copy-loads.ts';
 import type { PageAnswer } from './pages-ahead.ts';
+import { addressOf } from './reconciler/wanted.ts';
 
 /** Between the source's clock and ours, where the source gives no timestamps. */
 const CLOCK_SKEW_MS_MAX = 5_000;
@@ -53,7 +55,8 @@ export class CopySource {
   readonly #replica: CollectionReplica;
   readonly #loads: CopyLoads;
   #misses = 0;
-  /** Under which it was found last. */
+  /** As it was found last, and under which name. */
+  #known: CatalogCollection | undefined;
   #name: CollectionAddress | undefined;
 
   constructor(context: CopySourceContext, replica: CollectionReplica) {
@@ -89,7 +92,8 @@ export class CopySource {
     return this.#ask('describe', async (signal) => {
       const found = living(await catalog.collection(id));
       if (found === undefined) return undefined;
-      const address: CollectionAddress = { database: found.database, collection: found.name };
+      this.#known = found;
+      const address = addressOf(found);
       const state = await rows.describe(address, signal);
       if (state?.id === (id as bigint)) return this.#described(address, found, state);
       this.#misses += 1;
@@ -216,14 +220,19 @@ export class CopySource {
 
   /**
    * A name says nothing of identity: after a rename, what answers under it may be another. So the catalogue is asked after
-   * each page, and a page that was read under a name of the past is read again. (Renamed and renamed back while one page is
-   * read, it would not be noticed.)
+   * each page, and a page that may have been read under another's name is read again.
    */
-  async #isAt({ database, collection }: CollectionAddress): Promise<boolean> {
+  async #isAt(name: CollectionAddress): Promise<boolean> {
+    const { catalog } = this.#context;
+    const known = this.#known;
+    const isUnchanged = () => known !== undefined && catalog.isUnchanged(known);
+    if (await this.#ask('catalog', async () => isUnchanged())) return true;
     const found = await this.find();
-    if (found === undefined || (found.name === collection && found.database === database)) return true;
-    this.#name = { database: found.database, collection: found.name };
-    return false;
+    if (found === undefined) return true;
+    this.#known = found;
+    this.#name = addressOf(found);
+    // Renamed and renamed back it bears the same name, and was stored anew.
+    return isSameName(this.#name, name) && found.changedAt === known?.changedAt;
   }
 
   async #isThere(partition: string): Promise<boolean> {

@@ -87,6 +87,21 @@ describe('snapshot', () => {
     expect(await catalog.collection(asCollectionId(5n))).toBeUndefined();
   });
 
+  test('tells whether a collection has changed since, also where it bears its old name again', async () => {
+    await milvus.createCollection({ collection_name: 'renamed', shards_num: 1, fields: [key, vector] });
+    const first = await find('renamed');
+    if (first === undefined) throw new Error('It is not there.');
+    expect(await catalog.isUnchanged(first)).toBe(true);
+    await milvus.renameCollection({ collection_name: 'renamed', new_collection_name: 'for_a_moment' });
+    expect(await catalog.isUnchanged(first)).toBe(false);
+    await milvus.renameCollection({ collection_name: 'for_a_moment', new_collection_name: 'renamed' });
+    expect(await catalog.isUnchanged(first)).toBe(false);
+    const again = await find('renamed');
+    expect(again && (await catalog.isUnchanged(again))).toBe(true);
+    await milvus.dropCollection({ collection_name: 'renamed' });
+    expect(again && (await catalog.isUnchanged(again))).toBe(false);
+  });
+
   test('reads more keys than fit on one page', async () => {
     const client = new Etcd3({ hosts: [...endpoint.endpoints] });
     const root = 'paged';

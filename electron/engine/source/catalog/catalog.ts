@@ -137,6 +137,11 @@ export interface Catalog {
    */
   collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined>;
   /**
+   * Whether nothing of the collection itself, its name among it, has changed since it was read: one key without its value.
+   * `false` may also mean that this cannot be told.
+   */
+  isUnchanged(collection: CatalogCollection): Promise<boolean>;
+  /**
    * Calls back whenever anything that a snapshot shows changed, until the signal aborts. Only says that something
    * changed; re-established after every disconnection and compaction, with one call then.
    */

@@ -88,6 +88,12 @@ class EtcdCatalog implements Catalog {
     return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
   }
 
+  async isUnchanged({ id, databaseId, changedAt }: CatalogCollection): Promise<boolean> {
+    const key = this.#key(`root-coord/database/collection-info/${databaseId}/${id}`);
+    const found = await this.#classified(() => this.#client.changedAt(key));
+    return found !== undefined && found === changedAt;
+  }
+
   async imports(): Promise<readonly CatalogImport[]> {
     return this.#classified(() =>
       this.#unlessCompacted(async () => {

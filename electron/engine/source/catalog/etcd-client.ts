@@ -102,6 +102,11 @@ export class EtcdClient {
     return pageOf(await this.#range({ key: Buffer.from(key), revision })).entries[0];
   }
 
+  /** etcd's revision of the key's last change. `undefined`: there is no such key. */
+  async changedAt(key: string): Promise<bigint | undefined> {
+    return pageOf(await this.#range({ key: Buffer.from(key), keys_only: true })).entries[0]?.changedAt;
+  }
+
   /**
    * Resolves when the watch ends, whatever ended it, with the classified error; calls back for every change under one of
    * the prefixes and when all of them are being watched. Ends with `undefined` when the signal aborts.

@@ -124,6 +124,7 @@ export function withShownProperties(
   return {
     clusterId: () => catalog.clusterId(),
     collection: (id) => catalog.collection(id),
+    isUnchanged: (collection) => catalog.isUnchanged(collection),
     imports: () => catalog.imports(),
     async snapshot(): Promise<CatalogSnapshot> {
       const found = await catalog.snapshot();
