@@ -236,8 +236,8 @@ class MilvusTarget implements Target {
       dbName: address.database,
       oldName: address.collection,
       newName: to.collection,
-      // Named only where it differs: servers before 2.3 do not know the field.
-      newDBName: to.database === address.database ? '' : to.database,
+      // Without it 2.3.5 moves the collection into `default`, wherever it was (seen). Servers before 2.3 pass over the field.
+      newDBName: to.database,
     };
     await this.#rpc.call('RenameCollection', request, this.#define(signal, { ...address }));
   }

@@ -276,6 +276,20 @@ describe('databases and collections', () => {
     await target.dropCollection(at('orders', 'sales'), never);
   });
 
+  it('are renamed within their database, whichever it is, and into another one', async () => {
+    await target.createDatabase('shelf', [], never);
+    await target.createCollection(specOf('first', {}, at('first', 'shelf')), never);
+    await target.renameCollection(at('first', 'shelf'), at('second', 'shelf'), never);
+    expect(await target.listCollections('shelf', never)).toEqual(['second']);
+    await target.renameCollection(at('second', 'shelf'), at('off_shelf'), never);
+    expect(await target.listCollections('shelf', never)).toEqual([]);
+    expect(await target.listCollections('default', never)).toContain('off_shelf');
+    await target.renameCollection(at('off_shelf'), at('third', 'shelf'), never);
+    expect(await target.listCollections('shelf', never)).toEqual(['third']);
+    await target.dropCollection(at('third', 'shelf'), never);
+    await target.dropDatabase('shelf', never);
+  });
+
   it('carry their origin, and are never taken over when they exist', async () => {
     const spec = specOf('marked', { autoId: true });
     await target.createCollection(spec, never);
