@@ -182,6 +182,12 @@ export interface SelectionChange {
   readonly shards: readonly StoredShard[];
 }
 
+export interface SeenDatabase {
+  /** The source's. */
+  readonly id: bigint;
+  readonly name: string;
+}
+
 export interface StoredTask {
   readonly source: SourceIdentity;
   readonly epoch: number;
@@ -190,6 +196,8 @@ export interface StoredTask {
   readonly shards: readonly StoredShard[];
   /** Databases of the target that this task made (or was about to), which it therefore may drop. */
   readonly databases: readonly string[];
+  /** What the source's databases were called that it has shown living: the word of an end has the id alone. */
+  readonly seenDatabases: readonly SeenDatabase[];
   readonly aliases: readonly StoredAlias[];
   readonly imports: readonly KnownImport[];
   readonly droppedPartitions: readonly { readonly collectionId: CollectionId; readonly partitionId: PartitionId }[];
@@ -204,7 +212,7 @@ export interface StoredTask {
 /** What a task begins with; the rest comes with its work. */
 export type FirstState = Omit<
   StoredTask,
-  'aliases' | 'epoch' | 'databases' | 'droppedPartitions' | 'writesUntilMs' | 'run' | 'marker'
+  'aliases' | 'epoch' | 'databases' | 'seenDatabases' | 'droppedPartitions' | 'writesUntilMs' | 'run' | 'marker'
 >;
 
 /** The lease on a task, and what was stored when it was taken. */
@@ -312,6 +320,8 @@ export interface TaskStore {
   operationDecisions(): ReadonlyMap<string, OperationDecision>;
   addDatabase(name: string): void;
   removeDatabase(name: string): void;
+  addSeenDatabase(database: SeenDatabase): void;
+  removeSeenDatabase(id: bigint): void;
   addDroppedPartition(collectionId: CollectionId, partitionId: PartitionId): void;
   /**
    * Moves checkpoints forward, all in one transaction. One that would move back within its epoch, or that carries an

@@ -348,6 +348,27 @@ describe('databases', () => {
     expect([...target.databases.keys()].toSorted()).toEqual(['default', 'used']);
   });
 
+  test('go by the word of their end also where it came while the task was stopped', async () => {
+    const { source, target, task, running } = await following();
+    source.createDatabase('empty');
+    source.createDatabase('again');
+    source.tickAll();
+    await running.level();
+    await running.stop();
+    source.dropDatabase('empty', { isLost: true });
+    source.dropDatabase('again', { isLost: true });
+    source.createDatabase('again', { isLost: true });
+    source.tickAll();
+    const later = task.start();
+    await later.level();
+    expect([...target.databases.keys()].toSorted()).toEqual(['again', 'default']);
+    expect(made(task).slice(2)).toEqual(['catalogue dropDatabase empty applied']);
+    await later.stop();
+    source.dropDatabase('again', { isLost: true });
+    await task.start().level();
+    expect([...target.databases.keys()]).toEqual(['default']);
+  });
+
   test('are no longer looked for where the log has brought them', async () => {
     const { source, target, task, running } = await following();
     source.createDatabase('told');

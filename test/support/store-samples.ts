@@ -144,6 +144,7 @@ export function fillRun(store: TaskStore): void {
     reason: 'No such database.',
   });
   store.addImport({ id: 470_670_978_906_787_276n, collectionId: COLLECTION, isLeftOut: true });
+  store.addSeenDatabase({ id: 470_670_978_906_787_277n, name: 'shop' });
   store.doubtCopies({ code: 'targetChanged', message: 'The target was put back.' });
 }
 

@@ -166,6 +166,12 @@ const MIGRATIONS: readonly string[] = [
     is_left_out INTEGER NOT NULL,
     PRIMARY KEY (task_id, import_id)
   ) STRICT;
+  CREATE TABLE seen_database (
+    task_id TEXT NOT NULL REFERENCES task (task_id) ON DELETE CASCADE,
+    source_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (task_id, source_id)
+  ) STRICT;
   `,
 ];
 

@@ -27,6 +27,7 @@ import type {
   LoadedForCopy,
   LoadedPart,
   RunLease,
+  SeenDatabase,
   SelectionChange,
   StoredAlias,
   StoredChannel,
@@ -106,6 +107,10 @@ export class SqliteTaskStore implements TaskStore {
         marker: toMarker(task),
         scope: JSON.parse(text(task, 'scope')) as TaskScope,
         databases: this.#all('SELECT * FROM made_database WHERE task_id = ?').map((row) => text(row, 'name')),
+        seenDatabases: this.#all('SELECT * FROM seen_database WHERE task_id = ?').map((row) => ({
+          id: BigInt(text(row, 'source_id')),
+          name: text(row, 'name'),
+        })),
         aliases: this.#all('SELECT * FROM made_alias WHERE task_id = ?').map((row): StoredAlias => ({
           database: text(row, 'database'),
           alias: text(row, 'alias'),
@@ -556,6 +561,21 @@ export class SqliteTaskStore implements TaskStore {
   removeDatabase(name: string): void {
     this.#write('forget a database', () => {
       this.#run('DELETE FROM made_database WHERE task_id = ? AND name = ?', [name]);
+    });
+  }
+
+  addSeenDatabase({ id, name }: SeenDatabase): void {
+    this.#write('record a database of the source', () => {
+      this.#run('INSERT OR REPLACE INTO seen_database (task_id, source_id, name) VALUES (?, ?, ?)', [
+        id.toString(),
+        name,
+      ]);
+    });
+  }
+
+  removeSeenDatabase(id: bigint): void {
+    this.#write('forget a database of the source', () => {
+      this.#run('DELETE FROM seen_database WHERE task_id = ? AND source_id = ?', [id.toString()]);
     });
   }
 

@@ -2,14 +2,14 @@
  * The target's databases, by its own names: made where a collection needs them, and dropped only if this task has made them and
  * nothing is in them.
  */
-import type { TaskStore } from '../../../shared/model/task-state.ts';
+import type { SeenDatabase, StoredTask, TaskStore } from '../../../shared/model/task-state.ts';
 import type { KeyValue } from '../../../shared/model/key-value.ts';
 import { SerialLanes } from '../runtime/waiting.ts';
 import type { Target } from '../target/target.ts';
 
 export interface TargetDatabasesContext {
   readonly target: Pick<Target, 'listDatabases' | 'createDatabase' | 'dropDatabase' | 'listCollections'>;
-  readonly store: Pick<TaskStore, 'addDatabase' | 'removeDatabase'>;
+  readonly store: Pick<TaskStore, 'addDatabase' | 'removeDatabase' | 'addSeenDatabase' | 'removeSeenDatabase'>;
   /** A call that no collection can show the trouble of, repeated after the policy. */
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
@@ -21,14 +21,34 @@ export class TargetDatabases {
   readonly #own = new Set<string>();
   /** Seen on the target in this run. */
   readonly #known = new Set<string>(['default']);
+  /** Names at the source by their ids there, of all that it has shown living. */
+  readonly #seen = new Map<bigint, string>();
 
   constructor(context: TargetDatabasesContext) {
     this.#context = context;
   }
 
-  /** Made (or begun) by an earlier run. */
-  takeUp(databases: readonly string[]): void {
+  /** Made (or begun), and seen at the source, by an earlier run. */
+  takeUp({ databases, seenDatabases }: Pick<StoredTask, 'databases' | 'seenDatabases'>): void {
     for (const database of databases) this.#own.add(database);
+    for (const { id, name } of seenDatabases) this.#seen.set(id, name);
+  }
+
+  get seen(): ReadonlyMap<bigint, string> {
+    return this.#seen;
+  }
+
+  /** Kept, since a later run may be the first to read of its end. */
+  sawLiving(database: SeenDatabase): void {
+    const { id, name } = database;
+    if (this.#seen.get(id) === name) return;
+    this.#context.store.addSeenDatabase({ id, name });
+    this.#seen.set(id, name);
+  }
+
+  forgetSeen(id: bigint): void {
+    this.#context.store.removeSeenDatabase(id);
+    this.#seen.delete(id);
   }
 
   /** In the database's lane. @returns whether the target has it now. */

@@ -503,7 +503,7 @@ export class TaskEngine {
     await this.#loops.assertOtherCluster(collections);
     await this.#scope.applyAtStart(found, collections);
     const stored = store.load() ?? found;
-    this.#databases.takeUp(stored.databases);
+    this.#databases.takeUp(stored);
     this.#aliases.takeUp(stored.aliases);
     this.#imports.takeUp(stored.imports, stored.collections);
     this.#quarantine.takeUp();

@@ -41,6 +41,7 @@ function guardOf(host: string, copies: WatchedCopy[] = []) {
         scope: {},
         epoch: 1,
         databases: [],
+        seenDatabases: [],
         aliases: [],
         droppedPartitions: [],
         writesUntilMs: 0,

@@ -11,24 +11,25 @@ import type { StepJournal } from './step-journal.ts';
 
 export interface DatabasesContext {
   readonly target: Pick<Target, 'readDatabaseProperties' | 'setDatabaseProperties'>;
-  readonly databases: Pick<TargetDatabases, 'isKnown' | 'isOwn' | 'inLane' | 'look' | 'ensure' | 'dropOwn'>;
+  readonly databases: Pick<
+    TargetDatabases,
+    'isKnown' | 'isOwn' | 'inLane' | 'look' | 'ensure' | 'dropOwn' | 'seen' | 'sawLiving' | 'forgetSeen'
+  >;
   readonly registry: Pick<CollectionRegistry, 'inTargetDatabase'>;
   readonly selection: Pick<TaskSelection, 'coversDatabase' | 'hasDatabase'>;
   readonly journal: StepJournal;
   readonly names: NamesSeen;
-  /** Their names by their ids, of all that this run has seen living: an end is told by the id alone. */
-  readonly lived: Map<bigint, string>;
   readonly targetDatabaseOf: (database: string) => string;
   readonly notice: (text: string) => void;
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
 
 export function* databasesSeen(context: DatabasesContext, snapshot: CatalogSnapshot): Iterable<Seen> {
-  const { databases, selection, targetDatabaseOf, lived } = context;
+  const { databases, selection, targetDatabaseOf } = context;
   const covered = snapshot.databases.filter(({ name }) => selection.coversDatabase(name));
   for (const database of covered) {
     const { id, name } = database;
-    lived.set(id, name);
+    databases.sawLiving({ id, name });
     const properties = propertiesOf(context, database, covered);
     if (databases.isKnown(targetDatabaseOf(name))) yield* altered(context, name, properties);
     else if (selection.hasDatabase(name)) yield* made(context, name, properties);
@@ -113,12 +114,12 @@ function* altered(
   yield { object, state, replicas: [], close };
 }
 
-/** By the word of its end, of one that this run has seen living; what still holds something stays (`dropOwn`). */
+/** By the word of its end, of one that was seen living, now or by an earlier run; what still holds something stays (`dropOwn`). */
 function* ended(
-  { databases, registry, journal, names, lived, targetDatabaseOf }: DatabasesContext,
+  { databases, registry, journal, names, targetDatabaseOf }: DatabasesContext,
   { databases: living, ended: { databases: ids } }: CatalogSnapshot,
 ): Iterable<Seen> {
-  for (const [id, name] of lived) {
+  for (const [id, name] of databases.seen) {
     const targetName = targetDatabaseOf(name);
     const isInUse = living.some((other) => targetDatabaseOf(other.name) === targetName);
     if (!ids.has(id) || isInUse || !databases.isOwn(targetName)) continue;
@@ -129,7 +130,7 @@ function* ended(
         await databases.inLane(targetName, () => databases.dropOwn(targetName));
       };
       await journal.run({ operation: 'dropDatabase', id: `drop/database/${id}` }, undefined, drop, name);
-      lived.delete(id);
+      databases.forgetSeen(id);
       names.settled.delete(`database ${name}`);
       names.settled.delete(`new database ${name}`);
       return true;

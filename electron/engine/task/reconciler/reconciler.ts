@@ -77,8 +77,6 @@ export class Reconciler {
   /** By object, the state that could not be made: tried again when the catalogue shows something else, or by the next run. */
   readonly #refusals = new Map<string, string>();
   readonly #names: NamesSeen = { settled: new Map(), forget: (object) => this.#stamps.forget(object) };
-  /** Databases, by their ids. */
-  readonly #lived = new Map<bigint, string>();
   /** Of these a rename was left out, by policy or as decided. */
   readonly #keepsName = new WeakSet<CollectionReplica>();
   /** The name that the source has given it is another's on the target. */
@@ -187,7 +185,7 @@ export class Reconciler {
       if (seen !== undefined) yield seen;
       yield* endsOfPartitions(replica, collection, snapshot, this.#journal);
     }
-    const named = { ...this.#context, journal: this.#journal, names: this.#names, lived: this.#lived };
+    const named = { ...this.#context, journal: this.#journal, names: this.#names };
     yield* aliasesSeen(named, snapshot, living);
     yield* databasesSeen(named, snapshot);
   }

@@ -60,6 +60,7 @@ describe('a task in the store', () => {
       ...FIRST_STATE,
       epoch: 1,
       databases: [],
+      seenDatabases: [],
       aliases: [],
       droppedPartitions: [],
       writesUntilMs: 0,
@@ -71,6 +72,7 @@ describe('a task in the store', () => {
       ...FIRST_STATE,
       epoch: 1,
       databases: [],
+      seenDatabases: [],
       aliases: [],
       droppedPartitions: [],
       writesUntilMs: 0,
@@ -99,6 +101,20 @@ describe('a task in the store', () => {
       store.applySelection({ selection, removed: [added.id], added: [sample, sample], shards: [] }),
     ).toThrow();
     expect(store.load()).toEqual(stored);
+  });
+
+  test('knows what databases of the source were called', () => {
+    store.begin(FIRST_STATE);
+    store.addSeenDatabase({ id: 470_670_978_906_787_276n, name: 'shop' });
+    store.addSeenDatabase({ id: 5n, name: 'old' });
+    store.addSeenDatabase({ id: 5n, name: 'new' });
+    expect(store.load()?.seenDatabases).toEqual([
+      { id: 470_670_978_906_787_276n, name: 'shop' },
+      { id: 5n, name: 'new' },
+    ]);
+    store.removeSeenDatabase(470_670_978_906_787_276n);
+    store.removeSeenDatabase(7n);
+    expect(store.load()?.seenDatabases).toEqual([{ id: 5n, name: 'new' }]);
   });
 
   test('knows imports: those that were left out until the collection is copied, none of what is not followed', () => {
@@ -145,6 +161,7 @@ describe('a task in the store', () => {
       ...FIRST_STATE,
       epoch: 1,
       databases: [],
+      seenDatabases: [],
       aliases: [],
       droppedPartitions: [],
       writesUntilMs: 0,
@@ -160,6 +177,7 @@ describe('a task in the store', () => {
       ...FIRST_STATE,
       epoch: 1,
       databases: [],
+      seenDatabases: [],
       aliases: [],
       droppedPartitions: [],
       writesUntilMs: 0,
@@ -370,6 +388,8 @@ describe('the lease of a task', () => {
     clearQuarantined: (of) => of.clearQuarantined(COLLECTION),
     addDatabase: (of) => of.addDatabase('new'),
     removeDatabase: (of) => of.removeDatabase('new'),
+    addSeenDatabase: (of) => of.addSeenDatabase({ id: 5n, name: 'new' }),
+    removeSeenDatabase: (of) => of.removeSeenDatabase(5n),
     addDroppedPartition: (of) => of.addDroppedPartition(COLLECTION, PARTITION),
     saveCheckpoints: (of) => of.saveCheckpoints(2, update(9n, TICK + 5n)),
     rewind: (of) => of.rewind(update(9n, TICK + 5n)),

@@ -57,6 +57,7 @@ function live(store: Store, { host = 'one', rootPath = 'by-dev', takesOver = fal
     source: { ...FIRST_STATE.source, rootPath },
     epoch: 1,
     databases: [],
+    seenDatabases: [],
     aliases: [],
     droppedPartitions: [],
     writesUntilMs: 0,
