@@ -1,25 +1,46 @@
 /**
  * Every operation that the matrix of operations tries: how it is done at the source, and how it is seen that the target has it.
- * One entry is one row of the table; `told` says where the source tells of it. 2.3.5 has no AlterIndex (its answer is an internal
- * error) and no AlterDatabase, and writes nothing about users and rights into the log: those are tried in `test/sim`, as is an
- * operation that the log has lost.
+ * One entry is one row of the table; `told` says where 2.3.5 tells of it, and all but a flush is told by the catalogue too. 2.3.5 has no
+ * AlterIndex (its answer is an internal error) and no AlterDatabase, and writes nothing about users and rights into the log: those are
+ * tried in `test/sim`, as is a drop that the collection's own channel has lost.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { createItems, done, idsOf, index, indexParams, loadState, rows, type Named } from './operation-lab.ts';
+import {
+  createItems,
+  done,
+  idsOf,
+  index,
+  indexParams,
+  loadState,
+  rows,
+  type Named,
+  type OperationLab,
+} from './operation-lab.ts';
+
+export type DatabaseOf = (database: string) => string;
 
 export interface OperationDriver {
   readonly operation: string;
-  readonly told: 'in the log' | 'only in the catalogue';
+  readonly told: 'the operation channel' | "the collection's channel" | 'the catalogue';
+  /** What is seen of it on the target comes from the log alone. */
+  readonly isUnknownToCatalogue?: true;
+  /** Its collections may bear these names too, or bear its own no longer. */
+  readonly otherNames?: (named: Named) => readonly string[];
+  /** A collection is dropped, and the load's rows with it. */
+  readonly isDropping?: true;
   /** Of the collection `name`, which has an index and, where `isLoaded`, is loaded and holds rows 0…49. */
   readonly isLoaded?: boolean;
   readonly prepare?: (source: MilvusClient, named: Named) => Promise<unknown>;
   readonly act: (source: MilvusClient, named: Named) => Promise<unknown>;
-  /** What both sides must show alike, and what it must be. */
-  readonly look: (client: MilvusClient, named: Named) => Promise<unknown>;
+  /** What both sides must show alike, and what it must be. `databaseOf`: what a database of the source is called there. */
+  readonly look: (client: MilvusClient, named: Named, databaseOf: DatabaseOf) => Promise<unknown>;
   readonly expected: unknown;
 }
+
+const hasDatabase = async (client: MilvusClient, { name }: Named, databaseOf: DatabaseOf): Promise<boolean> =>
+  (await done(client.listDatabases())).db_names.includes(databaseOf(`db_${name}`));
 
 const collectionNames = async (client: MilvusClient): Promise<string[]> =>
   (await done(client.showCollections())).data.map(({ name }) => name);
@@ -75,6 +96,9 @@ const hasAlias = async (source: MilvusClient, named: Named): Promise<void> => {
   await done(source.createAlias({ collection_name: named.name, alias: aliasOf(named) }));
 };
 
+/** A load beside it has others. */
+const DRIVERS_ROWS = 'id < 1000';
+
 /** `LoadState` names of Milvus. */
 const LOADED = 'LoadStateLoaded';
 const NOT_LOADED = 'LoadStateNotLoad';
@@ -82,43 +106,46 @@ const NOT_LOADED = 'LoadStateNotLoad';
 export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   {
     operation: 'createDatabase',
-    told: 'in the log',
+    told: 'the operation channel',
     act: (source, { name }) => done(source.createDatabase({ db_name: `db_${name}` })),
-    look: async (client, { name }) => (await done(client.listDatabases())).db_names.includes(`db_${name}`),
+    look: hasDatabase,
     expected: true,
   },
   {
     operation: 'dropDatabase',
-    told: 'in the log',
+    told: 'the operation channel',
     prepare: (source, { name }) => done(source.createDatabase({ db_name: `db_${name}` })),
     act: (source, { name }) => done(source.dropDatabase({ db_name: `db_${name}` })),
-    look: async (client, { name }) => (await done(client.listDatabases())).db_names.includes(`db_${name}`),
+    look: hasDatabase,
     expected: false,
   },
   {
     operation: 'createCollection',
-    told: 'in the log',
+    told: "the collection's channel",
+    otherNames: ({ name }) => [`${name}_new`],
     act: (source, { name }) => createItems(source, { name: `${name}_new` }),
     look: async (client, { name }) => (await collectionNames(client)).includes(`${name}_new`),
     expected: true,
   },
   {
     operation: 'dropCollection',
-    told: 'in the log',
+    told: "the collection's channel",
+    otherNames: () => [],
+    isDropping: true,
     act: (source, { name }) => done(source.dropCollection({ collection_name: name })),
     look: async (client, { name }) => (await collectionNames(client)).includes(name),
     expected: false,
   },
   {
     operation: 'createPartition',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
     act: hasPartition,
     look: partitionNames,
     expected: ['_default', 'p'],
   },
   {
     operation: 'dropPartition',
-    told: 'in the log',
+    told: "the collection's channel",
     prepare: hasPartition,
     act: (source, { name }) => done(source.dropPartition({ collection_name: name, partition_name: 'p' })),
     look: partitionNames,
@@ -126,7 +153,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'dropPartition of a loaded collection',
-    told: 'in the log',
+    told: "the collection's channel",
     isLoaded: true,
     prepare: hasPartition,
     act: async (source, { name }) => {
@@ -138,7 +165,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'createIndex',
-    told: 'in the log',
+    told: 'the operation channel',
     prepare: (source, { name }) =>
       done(source.dropIndex({ collection_name: name, field_name: 'embedding', index_name: 'by_distance' })),
     act: (source, named) => done(source.createIndex({ ...index(named), metric_type: 'IP' })),
@@ -147,7 +174,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'dropIndex',
-    told: 'in the log',
+    told: 'the operation channel',
     act: (source, { name }) =>
       done(source.dropIndex({ collection_name: name, field_name: 'embedding', index_name: 'by_distance' })),
     look: indexParams,
@@ -155,22 +182,22 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'loadCollection',
-    told: 'in the log',
+    told: 'the operation channel',
     act: (source, { name }) => done(source.loadCollectionSync({ collection_name: name })),
-    look: loadState,
+    look: (client, named) => loadState(client, named),
     expected: LOADED,
   },
   {
     operation: 'releaseCollection',
-    told: 'in the log',
+    told: 'the operation channel',
     isLoaded: true,
     act: (source, { name }) => done(source.releaseCollection({ collection_name: name })),
-    look: loadState,
+    look: (client, named) => loadState(client, named),
     expected: NOT_LOADED,
   },
   {
     operation: 'loadPartitions',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
     prepare: hasPartition,
     act: (source, { name }) => done(source.loadPartitions({ collection_name: name, partition_names: ['p'] })),
     look: async (client, named) => [
@@ -181,7 +208,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'releasePartitions',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
     isLoaded: true,
     prepare: hasPartition,
     act: (source, { name }) => done(source.releasePartitions({ collection_name: name, partition_names: ['p'] })),
@@ -193,7 +220,8 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'renameCollection',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: ({ name }) => [`${name}_renamed`],
     prepare: (source, { name }) => mark(source, name),
     act: (source, { name }) => rename(source, name, `${name}_renamed`),
     look: async (client, { name }) => [await isMarked(client, name), await isMarked(client, `${name}_renamed`)],
@@ -201,7 +229,8 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'renameCollection of a loaded one, and rows',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: ({ name }) => [`${name}_renamed`],
     isLoaded: true,
     act: async (source, { name }) => {
       await rename(source, name, `${name}_renamed`);
@@ -209,14 +238,15 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
       await done(source.delete({ collection_name: `${name}_renamed`, ids: [0, 200] }));
     },
     look: async (client, { name }) => {
-      const ids = await idsOf(client, { name: `${name}_renamed` });
-      return ids.filter((id) => id < 1_000 && (id < 2 || id >= 200));
+      const ids = await idsOf(client, { name: `${name}_renamed` }, DRIVERS_ROWS);
+      return ids.filter((id) => id < 2 || id >= 200);
     },
     expected: [1, 201, 202, 203, 204],
   },
   {
     operation: 'two names swapped',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: (named) => [otherOf(named), `${named.name}_between`],
     prepare: async (source, named) => {
       await hasOther(source, named);
       await mark(source, named.name);
@@ -232,7 +262,9 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'a name dropped and given to another',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: (named) => [otherOf(named)],
+    isDropping: true,
     prepare: async (source, named) => {
       await hasOther(source, named);
       await mark(source, named.name);
@@ -246,14 +278,16 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'createAlias',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: (named) => [aliasOf(named)],
     act: hasAlias,
     look: aliasHolders,
     expected: ['itself'],
   },
   {
     operation: 'alterAlias',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: (named) => [aliasOf(named), otherOf(named)],
     prepare: async (source, named) => {
       await hasOther(source, named);
       await hasAlias(source, named);
@@ -264,7 +298,8 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'dropAlias',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
+    otherNames: (named) => [aliasOf(named)],
     prepare: hasAlias,
     act: (source, named) => done(source.dropAlias({ alias: aliasOf(named) })),
     look: aliasHolders,
@@ -272,7 +307,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'alterCollection (lifetime of rows, mmap)',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
     act: (source, { name }) =>
       done(
         source.alterCollectionProperties({
@@ -285,7 +320,7 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'alterCollection (twice)',
-    told: 'only in the catalogue',
+    told: 'the catalogue',
     isLoaded: true,
     act: async (source, { name }) => {
       await mark(source, name);
@@ -301,7 +336,8 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'flush',
-    told: 'in the log',
+    told: 'the operation channel',
+    isUnknownToCatalogue: true,
     isLoaded: true,
     act: (source, { name }) => source.flushSync({ collection_names: [name] }),
     look: async (client, { name }) =>
@@ -310,14 +346,14 @@ export const OPERATION_DRIVERS: readonly OperationDriver[] = [
   },
   {
     operation: 'insert, delete, upsert',
-    told: 'in the log',
+    told: "the collection's channel",
     isLoaded: true,
     act: async (source, { name }) => {
       await done(source.insert({ collection_name: name, data: rows(100, 5) }));
       await done(source.delete({ collection_name: name, ids: [0, 1, 100] }));
       await done(source.upsert({ collection_name: name, data: rows(1, 1) }));
     },
-    look: async (client, named) => (await idsOf(client, named)).filter((id) => id < 1_000 && (id < 3 || id >= 100)),
+    look: async (client, named) => (await idsOf(client, named, DRIVERS_ROWS)).filter((id) => id < 3 || id >= 100),
     expected: [1, 2, 101, 102, 103, 104],
   },
 ];
@@ -329,13 +365,15 @@ const LOOK_INTERVAL_MS = 200;
 /** What is wrong, or undefined. */
 export async function verdictOf(
   driver: OperationDriver,
-  source: MilvusClient,
-  target: MilvusClient,
+  { source, target, targetDatabaseOf }: OperationLab,
   named: Named,
 ): Promise<string | undefined> {
   const until = performance.now() + LOOK_TIMEOUT_MS;
   for (;;) {
-    const found = { source: await driver.look(source, named), target: await driver.look(target, named) };
+    const found = {
+      source: await driver.look(source, named, (database) => database),
+      target: await driver.look(target, named, targetDatabaseOf),
+    };
     if (isDeepStrictEqual(found, { source: driver.expected, target: driver.expected })) return undefined;
     if (performance.now() > until) return JSON.stringify(found);
     await pause(LOOK_INTERVAL_MS);

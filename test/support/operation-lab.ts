@@ -1,23 +1,30 @@
 /** A real pair with a served task between it, and what tests of operations ask of both sides. */
 import { ConsistencyLevelEnum, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { join } from 'node:path';
-import { startLab, type Lab, type LabSide } from '../../electron/core/lab/lab.ts';
+import { startLab, type Lab, type LabOptions, type LabSide } from '../../electron/core/lab/lab.ts';
 import { openDatabase } from '../../electron/core/store/database.ts';
 import { ProtectionStore } from '../../electron/core/store/protection-store.ts';
 import { STORE_FILE } from '../../shared/contract/desktop.ts';
 import type { OperationEvent } from '../../shared/model/operation-event.ts';
+import {
+  compileMapping,
+  nameMappingSchema,
+  type NameMapping,
+  type NameMappingInput,
+} from '../../shared/model/name-mapping.ts';
 import type { OperationSettings } from '../../shared/model/operation-policy.ts';
 import { ServedTask } from './served-task.ts';
 
 const EVENTS_MAX = 20_000;
 
-export const clientOf = ({ asTarget: { milvus } }: LabSide, signIn = milvus): MilvusClient =>
+export const clientOf = ({ asTarget: { milvus } }: LabSide, signIn = milvus, database?: string): MilvusClient =>
   // Passwords would be printed at the level that the client takes under a test runner.
   new MilvusClient({
     address: milvus.address,
     username: signIn.username ?? '',
     password: signIn.password ?? '',
     logLevel: 'error',
+    ...(database === undefined ? {} : { database }),
   });
 
 interface Answer {
@@ -33,21 +40,28 @@ export async function done<T extends Answer | { status: Answer }>(call: Promise<
   return answer;
 }
 
+export interface OperationLabOptions {
+  readonly operations?: OperationSettings;
+  readonly settings?: LabOptions['settings'];
+  readonly mapping?: NameMappingInput;
+}
+
 export class OperationLab implements AsyncDisposable {
   readonly lab: Lab;
   readonly source: MilvusClient;
-  readonly target: MilvusClient;
   readonly task: ServedTask;
+  readonly mapping: NameMapping;
+  #target: MilvusClient | undefined;
 
-  private constructor(lab: Lab, task: ServedTask) {
+  private constructor(lab: Lab, task: ServedTask, mapping: NameMappingInput) {
     this.lab = lab;
     this.task = task;
+    this.mapping = nameMappingSchema.parse(mapping);
     this.source = clientOf(lab.source);
-    this.target = clientOf(lab.target);
   }
 
-  static async begin(operations: OperationSettings = {}): Promise<OperationLab> {
-    const lab = await startLab({ purpose: 'throwaway' });
+  static async begin({ operations = {}, settings, mapping = {} }: OperationLabOptions = {}): Promise<OperationLab> {
+    const lab = await startLab({ purpose: 'throwaway', settings });
     // What is tried here is the log: its operations, from the first on.
     const start = { kind: 'creation' } as const;
     const task = await ServedTask.create({
@@ -55,9 +69,18 @@ export class OperationLab implements AsyncDisposable {
       target: lab.target.asTarget,
       start,
       operations,
+      mapping,
     });
-    return new OperationLab(lab, task);
+    return new OperationLab(lab, task, mapping);
   }
+
+  /** In the database that the source's `default` is there, which must have been made. */
+  get target(): MilvusClient {
+    this.#target ??= clientOf(this.lab.target, undefined, this.targetDatabaseOf('default'));
+    return this.#target;
+  }
+
+  readonly targetDatabaseOf = (database: string): string => compileMapping(this.mapping).database(database);
 
   /** The newest first. The program must not run. */
   events(): readonly OperationEvent[] {
@@ -66,7 +89,7 @@ export class OperationLab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.source.closeConnection(), this.target.closeConnection()]);
+    await Promise.all([this.source.closeConnection(), this.#target?.closeConnection()]);
     await this.task[Symbol.asyncDispose]();
     await this.lab.stop();
   }
@@ -102,12 +125,12 @@ export const rows = (from: number, count: number) =>
   Array.from({ length: count }, (_, offset) => ({ id: from + offset, embedding: [offset, 1, 2, 3] }));
 
 /** Loaded collections only. */
-export async function idsOf(client: MilvusClient, { name }: Named): Promise<number[]> {
+export async function idsOf(client: MilvusClient, { name }: Named, filter = 'id >= 0'): Promise<number[]> {
   const { data } = await done(
     client.query({
       collection_name: name,
       output_fields: ['id'],
-      filter: 'id >= 0',
+      filter,
       consistency_level: ConsistencyLevelEnum.Strong,
       limit: 16_000,
     }),

@@ -19,7 +19,7 @@ const OBJECTS = ['orders', 'items', '*'];
 
 let world: OperationLab;
 beforeAll(async () => {
-  world = await OperationLab.begin({ replicateRights: true });
+  world = await OperationLab.begin({ operations: { replicateRights: true } });
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
