@@ -333,6 +333,7 @@ const TOLD = [
   'setAlias',
   'dropAlias',
   'setProperty',
+  'addField',
   'tick',
   'tickAll',
 ] as const satisfies readonly (keyof MemorySource)[];

@@ -163,6 +163,10 @@ export class RandomLife {
         return;
       }
       case 29: {
+        if (random.below(2) === 0) {
+          this.#addField(collection);
+          return;
+        }
         source.setProperty(
           collection,
           random.pick(['mmap.enabled', 'collection.ttl.seconds']),
@@ -188,7 +192,9 @@ export class RandomLife {
   misfortune(target: MemoryTarget, rows: MemoryRows): string {
     const { random, source } = this;
     const write = random.pick(WRITES);
-    const call = random.below(2) === 0 ? write : random.pick(DEFINITIONS);
+    const drawn = random.below(2) === 0 ? write : random.pick(DEFINITIONS);
+    const isAdding = this.#collections().some(({ addedFields }) => addedFields.length > 0);
+    const call = isAdding && drawn === 'setProperties' ? 'addField' : drawn;
     switch (random.below(14)) {
       case 0:
       case 1: {
@@ -352,6 +358,13 @@ export class RandomLife {
     if (source.databases.get(database)?.has(alias) === true || !this.mayBeNamed(collection.name)) return;
     if (source.aliases.has(`${database}.${alias}`) && random.below(3) === 0) source.dropAlias(database, alias);
     else source.setAlias(collection, alias);
+  }
+
+  #addField(collection: SourceCollection): void {
+    const { addedFields } = collection;
+    if (addedFields.length === 3) return;
+    this.source.addField(collection, `field${addedFields.length}`);
+    if (this.random.below(2) === 0) this.#write(collection);
   }
 
   #togglePartition(collection: SourceCollection): void {

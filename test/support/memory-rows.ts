@@ -22,7 +22,7 @@ import { pause } from '../../electron/engine/runtime/waiting.ts';
 import { encodeMessage } from './milvus-messages.ts';
 import type { MemorySource, SourceCollection } from './memory-source.ts';
 import type { MemoryCollection, MemoryTarget } from './memory-target.ts';
-import { buildColumns, KEY_FIELD, VALUE_FIELD, type Row } from './wal-builder.ts';
+import { buildColumns, type Row } from './wal-builder.ts';
 
 /** `refuse`: nothing is read. `lose`: it is read, and never arrives. `late`: it arrives `afterMs` after it was read. */
 export type PageFault =
@@ -143,12 +143,14 @@ export class MemoryRows implements RowSource {
       .filter(({ key }) => read.after === undefined || isAbove(key, read.after))
       .toSorted((a, b) => (isAbove(a.key, b.key) ? 1 : -1))
       .slice(0, Math.min(this.pageRows, read.rowsMax ?? this.pageRows));
-    const ids = [KEY_FIELD, VALUE_FIELD];
-    const fields = buildColumns(collection, above).map((column, index) => ({
-      fieldId: BigInt(ids[index]?.id ?? 0),
-      fieldName: ids[index]?.name ?? '',
-      bytes: encodeMessage('schema.FieldData', column),
-    }));
+    // Only fields that are asked for.
+    const fields = buildColumns(collection, above)
+      .filter(({ fieldId }) => read.schema.fields.some(({ id }) => id === BigInt(fieldId)))
+      .map((column) => ({
+        fieldId: BigInt(column.fieldId),
+        fieldName: column.fieldName,
+        bytes: encodeMessage('schema.FieldData', column),
+      }));
     if (fault?.kind === 'late') await new Promise<void>((resolve) => setTimeout(resolve, fault.afterMs));
     await this.#wait(signal);
     this.onPage('after', read);

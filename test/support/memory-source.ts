@@ -26,6 +26,7 @@ import {
   buildSchema,
   buildTick,
   VALUE_FIELD,
+  valueText,
   type BuiltCollection,
   type BuiltPartition,
   type Key,
@@ -50,6 +51,7 @@ export interface SourceCollection extends Omit<BuiltCollection, 'name'> {
   isLoaded: boolean;
   readonly loadedPartitions: Set<string>;
   readonly properties: Map<string, string>;
+  readonly addedFields: string[];
 }
 
 /** One row change as it stands in a shard's log. */
@@ -159,6 +161,7 @@ export class MemorySource {
       hasPartitionKey: options.hasPartitionKey ?? false,
       hasTextKeys: options.hasTextKeys ?? false,
       moreFields: options.moreFields ?? [],
+      addedFields: [],
       createTick,
       partitions: new Map([[partition.name, partition]]),
       indexes: new Set(),
@@ -234,6 +237,16 @@ export class MemorySource {
     this.#changeCatalog(collection, { properties });
   }
 
+  /** Rows that come later have a value of it. In no log. `isShown`: the catalogue tells it at once. */
+  addField(collection: SourceCollection, name: string, isShown = true): void {
+    collection.addedFields.push(name);
+    if (isShown) this.showFields(collection);
+  }
+
+  showFields(collection: SourceCollection): void {
+    this.#changeCatalog(collection, { schema: buildSchema(collection) });
+  }
+
   createPartition(collection: SourceCollection, name: string): void {
     const partition: SourcePartition = { id: this.nextId(), name, rows: [] };
     const tick = this.nextTick();
@@ -257,7 +270,8 @@ export class MemorySource {
     this.#showPartitions(collection);
   }
 
-  insert(collection: SourceCollection, rows: readonly Row[], partitionName = DEFAULT_PARTITION): void {
+  insert(collection: SourceCollection, given: readonly Row[], partitionName = DEFAULT_PARTITION): void {
+    const rows = withAddedFields(collection, given);
     const tick = this.nextTick();
     const partition = this.#partition(collection, partitionName);
     partition.rows.push(...rows);
@@ -280,10 +294,11 @@ export class MemorySource {
   /** One delete and one insert of the same keys at one timestamp; which of them stands first in the log is open. */
   upsert(
     collection: SourceCollection,
-    rows: readonly Row[],
+    given: readonly Row[],
     partitionName = DEFAULT_PARTITION,
     insertFirst = false,
   ): void {
+    const rows = withAddedFields(collection, given);
     const tick = this.nextTick();
     const partition = this.#partition(collection, partitionName);
     const keys = new Set(rows.map(({ key }) => key));
@@ -439,8 +454,8 @@ export class MemorySource {
     const changes = this.changes.get(vchannel) ?? [];
     this.changes.set(vchannel, changes);
     const { id: collectionId, hasPartitionKey } = collection;
-    for (const { key, value } of rows)
-      changes.push({ tick, kind, collectionId, partition, hasPartitionKey, key, value });
+    for (const row of rows)
+      changes.push({ tick, kind, collectionId, partition, hasPartitionKey, key: row.key, value: valueText(row) });
   }
 
   #byShard(collection: SourceCollection, rows: readonly Row[]): Map<string, Row[]> {
@@ -546,4 +561,13 @@ const named = ({ database, name }: SourceCollection): object => ({
 });
 
 /** Rows as text, in an order of their own. */
-export const sorted = (rows: readonly Row[]): string[] => rows.map(({ key, value }) => `${key}=${value}`).toSorted();
+export const sorted = (rows: readonly Row[]): string[] => rows.map((row) => `${row.key}=${valueText(row)}`).toSorted();
+
+/** One row in three or so has none. */
+const withAddedFields = ({ addedFields }: SourceCollection, rows: readonly Row[]): readonly Row[] =>
+  addedFields.length === 0
+    ? rows
+    : rows.map((row) => {
+        const added = addedFields.filter((name) => (row.value.length + name.length) % 3 > 0);
+        return { ...row, more: Object.fromEntries(added.map((name) => [name, `${name} of ${row.value}`])) };
+      });

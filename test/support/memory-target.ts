@@ -1,7 +1,8 @@
 /**
  * A target cluster in memory, with Milvus' habits: an insert does not replace rows of an equal key, an upsert does
  * (within its partition), a loaded partition is released before its drop, loading needs an index, a database that is in
- * use cannot be dropped. Faults are scripted per call.
+ * use cannot be dropped, rows have a column for each field that must have a value and for no field that is not there (checked
+ * as internal/proxy/util.go does it, checkFieldsDataBySchema). Faults are scripted per call.
  */
 import { CHAIN_PROPERTY } from '../../shared/model/origin-chain.ts';
 import { asTimeTick, type TimeTick } from '../../shared/time/time-tick.ts';
@@ -26,7 +27,7 @@ import type { KeyValue } from '../../electron/engine/source/catalog/catalog.ts';
 import { WRITE_DEADLINE_MS } from '../../electron/engine/target/timeouts.ts';
 import { MemoryRights } from './memory-rights.ts';
 import { decodeRequest } from './milvus-messages.ts';
-import { KEY_FIELD, VALUE_FIELD, type Key, type Row } from './wal-builder.ts';
+import { KEY_FIELD, VALUE_FIELD, valueText, type Key, type Row } from './wal-builder.ts';
 
 export type TargetCall = Exclude<keyof Target, 'close'>;
 
@@ -44,6 +45,8 @@ export type TargetFault =
 export interface MemoryCollection {
   readonly id: bigint;
   readonly properties?: Map<string, string>;
+  /** By name, whether a row may be without it. */
+  readonly fields?: Map<string, boolean>;
   readonly origin: string;
   owner?: string | undefined;
   readonly hasPartitionKey: boolean;
@@ -212,8 +215,13 @@ export class MemoryTarget implements Target {
     });
   }
 
-  addField(address: CollectionAddress, _field: Uint8Array, signal: AbortSignal): Promise<void> {
-    return this.#call('addField', nameOf(address), '', signal, () => void this.#existing(address));
+  addField(address: CollectionAddress, field: Uint8Array, signal: AbortSignal): Promise<void> {
+    const body = decodeRequest('schema.FieldSchema', field);
+    return this.#call('addField', nameOf(address), '', signal, () => {
+      const { fields } = this.#existing(address);
+      if (body['nullable'] !== true) throw refused('invalidRequest', 'an added field must be nullable');
+      fields?.set(textOf(body, 'name'), true);
+    });
   }
 
   /** By `<database>.<alias>`, the id of the collection that each stands for. */
@@ -272,6 +280,7 @@ export class MemoryTarget implements Target {
         origin: spec.origin,
         owner: spec.owner,
         hasPartitionKey: hasPartitionKey(schema),
+        fields: new Map(schema.fields.map((field) => [field.name, field.isNullable || field.hasDefault])),
         shardCount: spec.shardCount,
         consistencyLevel: spec.consistencyLevel,
         partitions: new Map([['_default', []]]),
@@ -287,7 +296,8 @@ export class MemoryTarget implements Target {
       const found = this.find(address);
       if (found === undefined) return undefined;
       const { id, origin, owner, partitions, isLoaded } = found;
-      return { id, createTick: createdAt(id), origin, owner, partitions: [...partitions.keys()], isLoaded };
+      const fields = [...(found.fields ?? new Map<string, boolean>()).keys()];
+      return { id, createTick: createdAt(id), origin, owner, partitions: [...partitions.keys()], isLoaded, fields };
     });
   }
 
@@ -405,12 +415,13 @@ export class MemoryTarget implements Target {
       if (collection.hasPartitionKey && write.partition !== '') throw refused('invalidRequest', 'partition named');
       const partition = write.partition === '' ? '_default' : write.partition;
       const rows = this.#partition(collection, partition);
+      assertFields(collection, write.fields);
       const all = rowsOf(write.fields);
       if (all.length !== write.rowCount) throw refused('invalidRequest', 'row count');
       const added = part(all);
       change(rows, added);
-      for (const { key, value } of added) {
-        this.everWritten.add(`${collection.origin}/${write.partition}/${key}/${value}`);
+      for (const row of added) {
+        this.everWritten.add(`${collection.origin}/${write.partition}/${row.key}/${valueText(row)}`);
       }
     });
   }
@@ -527,8 +538,20 @@ export const refused = (code: ErrorCode, what: string, object?: string): Replica
 export const answerLost = (): ReplicationError =>
   new ReplicationError('timeout', 'target', 'The target did not answer in time.', { context: { outcome: 'unknown' } });
 
+function assertFields({ fields }: MemoryCollection, columns: readonly FieldSlice[]): void {
+  const names = new Set(columns.map(({ fieldName }) => fieldName));
+  for (const [name, mayBeMissing] of fields ?? []) {
+    if (!names.has(name) && !mayBeMissing) throw refused('invalidRequest', `no column of ${name}`);
+  }
+  const more = [...names].find((name) => fields?.has(name) === false);
+  if (more !== undefined) throw refused('invalidRequest', `a column of ${more}, which is no field`);
+}
+
 interface Column {
   readonly fieldId?: string;
+  readonly fieldName?: string;
+  /** From a client, beside the valid values alone. */
+  readonly validData?: readonly boolean[];
   readonly scalars?: { readonly longData?: { data?: string[] }; readonly stringData?: { data?: string[] } };
 }
 
@@ -537,12 +560,31 @@ function rowsOf(fields: readonly FieldSlice[]): Row[] {
   const columns = new Map(
     fields.map((field) => {
       const column = decodeRequest('schema.FieldData', field.bytes) as Column;
-      return [column.fieldId, column.scalars] as const;
+      return [column.fieldName, column] as const;
     }),
   );
-  const keys = columns.get(String(KEY_FIELD.id));
-  const values = columns.get(String(VALUE_FIELD.id))?.stringData?.data ?? [];
+  const keys = columns.get(KEY_FIELD.name)?.scalars;
+  const values = columns.get(VALUE_FIELD.name)?.scalars?.stringData?.data ?? [];
+  columns.delete(KEY_FIELD.name);
+  columns.delete(VALUE_FIELD.name);
   const found: Key[] = keys?.longData?.data?.map(BigInt) ?? keys?.stringData?.data ?? [];
   if (found.length !== values.length) throw refused('invalidRequest', 'columns of different lengths');
-  return found.map((key, index) => ({ key, value: values[index] ?? '' }));
+  const rows = found.map((key, index) => ({ key, value: values[index] ?? '' }));
+  if (columns.size === 0) return rows;
+  const added = [...columns].map(([name = '', column]) => ({ name, texts: textsOf(column, rows.length) }));
+  return rows.map((row, index) => ({
+    ...row,
+    more: Object.fromEntries(
+      added.flatMap(({ name, texts }) => (texts[index] === undefined ? [] : [[name, texts[index]]])),
+    ),
+  }));
+}
+
+/** `undefined`: null. */
+function textsOf({ validData = [], scalars }: Column, rowCount: number): (string | undefined)[] {
+  const texts = [...(scalars?.stringData?.data ?? [])];
+  if (validData.length !== rowCount || texts.length !== validData.filter(Boolean).length) {
+    throw refused('invalidRequest', 'flags of validity that do not fit');
+  }
+  return validData.map((isValid) => (isValid ? texts.shift() : undefined));
 }

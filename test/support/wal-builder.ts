@@ -11,7 +11,13 @@ export type Key = bigint | string;
 export interface Row {
   readonly key: Key;
   readonly value: string;
+  /** By the name of a field that was added; null where there is none. */
+  readonly more?: Readonly<Record<string, string>>;
 }
+
+/** All but the key. */
+export const valueText = ({ value, more = {} }: Row): string =>
+  [value, ...Object.entries(more).map(([name, held]) => `${name}=${held}`)].join(';');
 
 export interface BuiltCollection {
   readonly id: bigint;
@@ -23,6 +29,8 @@ export interface BuiltCollection {
   readonly hasTextKeys: boolean;
   /** Of `schema.FieldSchema`; no row has a value for them. */
   readonly moreFields?: readonly object[];
+  /** Names of fields that were added: texts that may be null. */
+  readonly addedFields?: readonly string[];
 }
 
 export interface BuiltPartition {
@@ -34,6 +42,7 @@ const DATA_TYPE_INT64 = 5;
 const DATA_TYPE_VARCHAR = 21;
 export const KEY_FIELD = { id: 100, name: 'id' } as const;
 export const VALUE_FIELD = { id: 101, name: 'value' } as const;
+const ADDED_FIELD_ID_MIN = 150;
 
 const base = (msgType: number, tick: TimeTick, msgID = 0n): object => ({
   msgType,
@@ -44,7 +53,7 @@ const base = (msgType: number, tick: TimeTick, msgID = 0n): object => ({
 const dbName = (name: string): string => (name === 'default' ? '' : name);
 
 export function buildSchema(collection: BuiltCollection, autoId = false): Uint8Array {
-  const { name, hasPartitionKey, hasTextKeys, moreFields = [] } = collection;
+  const { name, hasPartitionKey, hasTextKeys, moreFields = [], addedFields = [] } = collection;
   return encodeMessage('schema.CollectionSchema', {
     name,
     fields: [
@@ -57,6 +66,12 @@ export function buildSchema(collection: BuiltCollection, autoId = false): Uint8A
       },
       { fieldID: VALUE_FIELD.id, name: VALUE_FIELD.name, dataType: DATA_TYPE_VARCHAR, isPartitionKey: hasPartitionKey },
       ...moreFields,
+      ...addedFields.map((added, index) => ({
+        fieldID: ADDED_FIELD_ID_MIN + index,
+        name: added,
+        dataType: DATA_TYPE_VARCHAR,
+        nullable: true,
+      })),
     ],
   });
 }
@@ -138,7 +153,15 @@ export function buildInsert(message: DataMessage, rows: readonly Row[], isUpsert
   });
 }
 
-export const buildColumns = (collection: BuiltCollection, rows: readonly Row[]): object[] => [
+export interface BuiltColumn {
+  readonly type: number;
+  readonly scalars: object;
+  readonly validData?: readonly boolean[];
+  readonly fieldName: string;
+  readonly fieldId: number;
+}
+
+export const buildColumns = (collection: BuiltCollection, rows: readonly Row[]): BuiltColumn[] => [
   {
     type: collection.hasTextKeys ? DATA_TYPE_VARCHAR : DATA_TYPE_INT64,
     fieldName: KEY_FIELD.name,
@@ -153,6 +176,14 @@ export const buildColumns = (collection: BuiltCollection, rows: readonly Row[]):
     fieldId: VALUE_FIELD.id,
     scalars: { stringData: { data: rows.map(({ value }) => value) } },
   },
+  // In the log, and in a query's answer, as one value for each row beside their validity.
+  ...(collection.addedFields ?? []).map((name, index) => ({
+    type: DATA_TYPE_VARCHAR,
+    fieldName: name,
+    fieldId: ADDED_FIELD_ID_MIN + index,
+    scalars: { stringData: { data: rows.map(({ more }) => more?.[name] ?? '') } },
+    validData: rows.map(({ more }) => more?.[name] !== undefined),
+  })),
 ];
 
 export function buildDelete(message: DataMessage, keys: readonly Key[]): Uint8Array {

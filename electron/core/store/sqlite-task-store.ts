@@ -239,6 +239,14 @@ export class SqliteTaskStore implements TaskStore {
     });
   }
 
+  setSchema(id: CollectionId, schema: Uint8Array): void {
+    this.#write('record a schema', () => {
+      this.#database
+        .prepare('UPDATE collection SET schema = ? WHERE task_id = ? AND collection_id = ?')
+        .run(schema, this.#taskId, id.toString());
+    });
+  }
+
   saveAlias({ database, alias, collectionId }: StoredAlias): void {
     this.#write('record an alias', () => {
       this.#run('INSERT OR REPLACE INTO made_alias (task_id, database, alias, collection_id) VALUES (?, ?, ?, ?)', [

@@ -12,7 +12,7 @@ export const SCHEMA_ENABLE_DYNAMIC_FIELD = 5;
 export const SCHEMA_FUNCTIONS = 7;
 const SCHEMA_STRUCT_FIELDS = 9;
 
-const FIELD_ID = 1;
+export const FIELD_ID = 1;
 const FIELD_NAME = 2;
 const FIELD_IS_PRIMARY_KEY = 3;
 const FIELD_DATA_TYPE = 5;

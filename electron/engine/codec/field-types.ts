@@ -40,7 +40,11 @@ const nameOf = (names: Readonly<Partial<Record<number, string>>>, type: number):
   names[type] ?? `number ${type}`;
 
 /** What of it cannot be replicated, as the subject and verb of a sentence; `undefined`: all of it can. */
-export function unsupportedPart({ fields, functions, structFields }: CollectionSchema): string | undefined {
+export function unsupportedPart({
+  fields,
+  functions,
+  structFields,
+}: Pick<CollectionSchema, 'fields' | 'functions' | 'structFields'>): string | undefined {
   for (const field of fields) {
     const problem = problemOf(field);
     if (problem !== undefined) return `its field ${field.name} ${problem}`;

@@ -1,12 +1,14 @@
 /** Schemas rewritten on the wire, so that whatever this version does not know of a schema reaches the target as it was. */
 import {
   FIELD_AUTO_ID,
+  FIELD_ID,
   readField,
   SCHEMA_AUTO_ID,
   SCHEMA_ENABLE_DYNAMIC_FIELD,
   SCHEMA_FIELDS,
   SCHEMA_FUNCTIONS,
   SCHEMA_NAME,
+  type SchemaField,
 } from './collection-schema.ts';
 import type { DecodeFailure } from './records.ts';
 import { USER_FIELD_ID_MIN } from './row-messages.ts';
@@ -67,6 +69,36 @@ export function joinSchema(
     ...(has(head, SCHEMA_FUNCTIONS) ? [] : functions.map((one) => bytesField(SCHEMA_FUNCTIONS, one))),
   ]);
 }
+
+/** A field of a schema, and the bytes that it stands there in. */
+export interface WholeField {
+  readonly field: SchemaField;
+  /** Serialized `schema.FieldSchema`. */
+  readonly bytes: Uint8Array;
+}
+
+/** Of the user, in the order of the wire; none of bytes that cannot be read. */
+export function wholeFields(schema: Uint8Array): readonly WholeField[] {
+  const found = orFailure(() => {
+    const fields: WholeField[] = [];
+    const cursor = new WireCursor(schema);
+    while (cursor.next()) {
+      if (cursor.field === SCHEMA_FIELDS) {
+        const bytes = cursor.bytes();
+        const read = readField(new WireCursor(bytes));
+        const field = { ...read, isDynamic: read.isDynamic || read.name === DYNAMIC_FIELD_NAME };
+        if (field.id >= USER_FIELD_ID_MIN) fields.push({ field, bytes });
+      } else {
+        cursor.skip();
+      }
+    }
+    return fields;
+  });
+  return 'kind' in found ? [] : found;
+}
+
+/** The field without its id, which whoever makes it gives anew. */
+export const withoutFieldId = (field: Uint8Array): Uint8Array => withoutFields(field, [FIELD_ID]);
 
 /** Bytes that cannot be read have nothing. */
 function has(message: Uint8Array, sought: number): boolean {

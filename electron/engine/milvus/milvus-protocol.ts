@@ -26,6 +26,14 @@ interface StatusResponse {
   readonly status: MilvusStatus | null;
 }
 
+/** `schema.FieldSchema`, as far as it is used here. Types are numbers. */
+interface DescribedField {
+  readonly name: string;
+  readonly dataType: number;
+  readonly elementType: number;
+  readonly nullable: boolean;
+}
+
 export interface MutationResponse extends StatusResponse {
   /** Which rows failed, by their place in the request. */
   readonly errIndex: readonly number[];
@@ -80,6 +88,7 @@ export interface MilvusCalls {
       readonly createdTimestamp: string;
       readonly aliases: readonly string[];
       readonly properties: readonly KeyValue[];
+      readonly schema: { readonly fields: readonly DescribedField[] } | null;
     };
   };
   /** Sets the properties that are named; the others stay. */

@@ -3,8 +3,10 @@ import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext } from '../../../shared/model/replication-error.ts';
 import type { MilvusEndpoint } from '../../../shared/model/connection.ts';
 import { asTimeTick } from '../../../shared/time/time-tick.ts';
-import { parseCollectionSchema } from '../codec/collection-schema.ts';
-import { withoutGeneratedKeys } from '../codec/schema-rewrite.ts';
+import { parseCollectionSchema, readField, type SchemaField } from '../codec/collection-schema.ts';
+import { withoutFieldId, withoutGeneratedKeys } from '../codec/schema-rewrite.ts';
+import { WireCursor } from '../codec/wire.ts';
+import { isRefused } from '../errors/policy.ts';
 import { silentLogger, type Logger } from '../runtime/logger.ts';
 import { CHAIN_PROPERTY, isOwnProperty, OWNER_PROPERTY } from '../../../shared/model/origin-chain.ts';
 import type { KeyValue } from '../source/catalog/catalog.ts';
@@ -18,7 +20,7 @@ import {
   type RightsCallName,
 } from '../milvus/milvus-protocol.ts';
 import { MilvusRpc } from '../milvus/milvus-rpc.ts';
-import { isOlder, neededVersion, readVersion } from './needed-version.ts';
+import { isOlder, neededToAdd, neededVersion, readVersion, type Need } from './needed-version.ts';
 import { withoutBase } from './operation-request.ts';
 import { probeTarget } from './probe.ts';
 import type {
@@ -243,15 +245,29 @@ class MilvusTarget implements Target {
   }
 
   async addField(address: CollectionAddress, field: Uint8Array, signal: AbortSignal): Promise<void> {
+    const parsed = readField(new WireCursor(field));
+    await this.#assertVersion(neededToAdd(parsed), { ...address }, signal);
     try {
       await this.#rpc.call(
         'AddCollectionField',
-        { ...nameOf(address), schema: field },
+        { ...nameOf(address), schema: withoutFieldId(field) },
         this.#define(signal, { ...address }),
       );
     } catch (error) {
-      if (!isTaken(error)) throw error;
+      // Milvus has no code of its own for a field that is there ("duplicated field name", internal/proxy/task.go, validateAddFieldRequest).
+      if (!isRefused(error) || !(await this.#hasField(address, parsed, signal))) throw error;
     }
+  }
+
+  async #hasField(address: CollectionAddress, field: SchemaField, signal: AbortSignal): Promise<boolean> {
+    const found = await this.#rpc.call('DescribeCollection', nameOf(address), this.#read(signal, { ...address }));
+    return (found.schema?.fields ?? []).some(
+      ({ name, dataType, elementType, nullable }) =>
+        name === field.name &&
+        dataType === field.dataType &&
+        elementType === field.elementType &&
+        nullable === field.isNullable,
+    );
   }
 
   async describeAlias(
@@ -331,9 +347,13 @@ class MilvusTarget implements Target {
   async #assertHolds({ database, collection, schema }: CollectionSpec, signal: AbortSignal): Promise<void> {
     const parsed = parseCollectionSchema(schema);
     const need = 'kind' in parsed ? undefined : neededVersion(parsed);
-    if (need === undefined) return;
-    const context = { database, collection };
-    const version = await readVersion(this.#rpc, this.#read(signal, context));
+    if (need !== undefined) await this.#assertVersion(need, { database, collection }, signal);
+  }
+
+  /** @throws unsupported */
+  async #assertVersion(need: Need, context: CollectionAddress, signal: AbortSignal): Promise<void> {
+    const { database, collection } = context;
+    const version = await readVersion(this.#rpc, this.#read(signal, { ...context }));
     if (!isOlder(version, need)) return;
     throw new ReplicationError(
       'unsupported',
@@ -359,6 +379,7 @@ class MilvusTarget implements Target {
         owner: described.properties.find(({ key }) => key === OWNER_PROPERTY)?.value,
         partitions: partitionNames,
         isLoaded: state === LOAD_STATE_LOADED,
+        fields: (described.schema?.fields ?? []).map(({ name }) => name),
       };
     } catch (error) {
       if (isMissing(error, 'collection', 'database')) return undefined;

@@ -25,10 +25,16 @@ export interface Need {
 }
 
 /** The greatest need of it; `undefined`: every version from 2.3 on will do. */
-export function neededVersion({ fields, functions }: CollectionSchema): Need | undefined {
+export function neededVersion({ fields, functions }: Pick<CollectionSchema, 'fields' | 'functions'>): Need | undefined {
   const needs = fields.flatMap((field) => needsOf(field));
   for (const { name } of functions) needs.push({ minor: 5, what: `its function ${name} is known` });
   return needs.toSorted((a, b) => b.minor - a.minor)[0];
+}
+
+/** AddCollectionField is of 2.6. What an older server would say of a call that it does not know names neither. */
+export function neededToAdd(field: SchemaField): Need {
+  const own = neededVersion({ fields: [field], functions: [] });
+  return own !== undefined && own.minor > 6 ? own : { minor: 6, what: `its new field ${field.name} can be added` };
 }
 
 function needsOf({ name, dataType, isNullable, hasDefault }: SchemaField): Need[] {

@@ -56,6 +56,8 @@ export interface TargetCollection extends CollectionIdentity {
   readonly owner?: string | undefined;
   readonly partitions: readonly string[];
   readonly isLoaded: boolean;
+  /** Their names, the server's own left out. */
+  readonly fields: readonly string[];
 }
 
 export type RightsOperation = Extract<

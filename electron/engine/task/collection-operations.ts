@@ -109,6 +109,18 @@ export class CollectionOperations {
     await done.finally(() => this.#pending.delete(pending));
   }
 
+  /**
+   * Beside the line, at once: what rows in front of an operation may be waiting for. Only a drop waits for it. Resolves without
+   * running it when the collection is being dropped.
+   */
+  async beside(body: () => Promise<void>): Promise<void> {
+    if (this.#context.isEnding()) return;
+    const done = body();
+    const pending = { name: 'step', ordinal: ORDINAL_NONE, tick: TIME_TICK_ZERO, done };
+    this.#pending.add(pending);
+    await done.finally(() => this.#pending.delete(pending));
+  }
+
   async #runNow(
     { ordinal, tick, park }: OperationPlace,
     name: string,

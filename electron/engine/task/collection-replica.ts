@@ -19,7 +19,8 @@ import {
   type TimeTick,
 } from '../../../shared/time/time-tick.ts';
 import { parseCollectionSchema, type CollectionSchema } from '../codec/collection-schema.ts';
-import type { WalRecord } from '../codec/records.ts';
+import type { FieldSlice, InsertRecord, WalRecord } from '../codec/records.ts';
+import { joinSchema } from '../codec/schema-rewrite.ts';
 import { isHeld, hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
@@ -103,6 +104,8 @@ export interface ReplicaContext {
   readonly notice: (text: string) => void;
   /** An operation of the log has had its effect. */
   operated(replica: CollectionReplica): void;
+  /** Rows have columns of fields that the copy does not have: resolves when `missing` names none any more. @see AddedFields */
+  fieldsNeeded(replica: CollectionReplica, missing: () => readonly FieldSlice[]): Promise<void>;
   /** @see TargetCopyContext */
   freeName(address: CollectionAddress): Promise<void>;
   freeOfAliases(id: CollectionId): Promise<void>;
@@ -121,9 +124,11 @@ export class CollectionReplica implements LaneOwner {
   readonly address: CollectionAddress;
   readonly createTick: TimeTick;
   readonly vchannels: readonly VChannel[];
-  readonly schema: CollectionSchema;
   /** Its copy was filled when the copy of its rows began. */
   readonly isRecopy: boolean;
+  #schema: CollectionSchema;
+  /** The same, as it is stored. */
+  #schemaBytes: Uint8Array;
   readonly #context: ReplicaContext;
   readonly #targetCopy: TargetCopy;
   readonly #operations: CollectionOperations;
@@ -149,21 +154,15 @@ export class CollectionReplica implements LaneOwner {
   copyStatus: CopyStatus | undefined;
 
   constructor(context: ReplicaContext, stored: StoredCollection, droppedPartitions: Iterable<PartitionId>) {
-    const schema = parseCollectionSchema(stored.schema);
-    if ('kind' in schema) {
-      throw new ReplicationError(
-        'malformedMessage',
-        'source',
-        `The schema of ${stored.database}.${stored.name} cannot be read: ${schema.what}. Report this collection's schema.`,
-      );
-    }
+    const schema = readSchema(stored, stored.schema);
     this.#context = context;
     this.id = stored.id;
     const address = { database: stored.database, collection: stored.name };
     this.address = address;
     this.createTick = stored.createTick;
     this.vchannels = stored.vchannels;
-    this.schema = schema;
+    this.#schema = schema;
+    this.#schemaBytes = stored.schema;
     this.isRecopy = stored.isRecopy;
     this.#copy = stored.copy;
     this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
@@ -206,6 +205,7 @@ export class CollectionReplica implements LaneOwner {
       writer: this.#writer,
       barriers: this.#barriers,
       whenReady: (lane) => this.#whenReady(lane),
+      whenHasFields: (record) => this.#whenHasFields(record),
       decide: (drop) => context.journal.decide(this.#questionOf(drop), this.#signal),
       dropped: (drop, decision) => {
         const outcome = decision === 'apply' ? 'applied' : 'skipped';
@@ -217,6 +217,11 @@ export class CollectionReplica implements LaneOwner {
 
   get signal(): AbortSignal {
     return this.#signal;
+  }
+
+  /** Of its copy: grows with the source's. */
+  get schema(): CollectionSchema {
+    return this.#schema;
   }
 
   /** Where its copy stands: follows the name. */
@@ -407,6 +412,43 @@ export class CollectionReplica implements LaneOwner {
   /** A step that the catalogue asks for, in one line with the operations of the log. @see CollectionOperations.step */
   step(body: () => Promise<void>): Promise<void> {
     return this.#operations.step(body);
+  }
+
+  /** Its copy is there, and may be given fields. */
+  get takesFields(): boolean {
+    return this.#targetCopy.isReady && !this.isEnding && !this.hasFailed;
+  }
+
+  /** Beside that line. @see CollectionOperations.beside */
+  beside(body: () => Promise<void>): Promise<void> {
+    return this.#operations.beside(body);
+  }
+
+  /** The copy has it, and so has every write from now on. `field`: serialized `schema.FieldSchema` of the source. */
+  fieldAdded(field: Uint8Array): void {
+    const bytes = joinSchema(this.#schemaBytes, [field]);
+    const { database, collection: name } = this.address;
+    const schema = readSchema({ database, name }, bytes);
+    this.#context.store.setSchema(this.id, bytes);
+    this.#schemaBytes = bytes;
+    this.#schema = schema;
+    this.#writer.schemaChanged(schema);
+  }
+
+  /** In this run columns of the field are left out of every write. */
+  leaveOutField(id: bigint): void {
+    this.#writer.leaveOutField(id);
+  }
+
+  leavesOutField(id: bigint): boolean {
+    return this.#writer.leavesOutField(id);
+  }
+
+  /** Nearly always at once. */
+  async #whenHasFields(record: InsertRecord): Promise<void> {
+    if (this.#writer.unknownColumns(record).length === 0) return;
+    const missing = () => this.#writer.unknownColumns(record);
+    await orAborted(this.#context.fieldsNeeded(this, missing), this.#signal);
   }
 
   /** In a step. Calls of its own that are under way end first, and none begins meanwhile. */
@@ -715,6 +757,19 @@ export class CollectionReplica implements LaneOwner {
   #inTheWay(): ReplicationError {
     return new InTheWay(this.id, this.address);
   }
+}
+
+function readSchema(
+  { database, name }: Pick<StoredCollection, 'database' | 'name'>,
+  bytes: Uint8Array,
+): CollectionSchema {
+  const schema = parseCollectionSchema(bytes);
+  if (!('kind' in schema)) return schema;
+  throw new ReplicationError(
+    'malformedMessage',
+    'source',
+    `The schema of ${database}.${name} cannot be read: ${schema.what}. Report this collection's schema.`,
+  );
 }
 
 class InTheWay extends ReplicationError {

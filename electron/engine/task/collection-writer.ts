@@ -60,7 +60,10 @@ export class CollectionWriter {
   readonly counters: WriteCounters = { rowsWritten: 0, rowsDeleted: 0 };
   readonly #options: CollectionWriterOptions;
   readonly #hasPartitionKey: boolean;
-  readonly #toInsert: ToInsert;
+  #toInsert: ToInsert;
+  #fields: ReadonlySet<bigint>;
+  /** Their columns are left out of every write. */
+  readonly #fieldsLeftOut = new Set<bigint>();
   readonly #slots: WriteSlots;
 
   constructor(options: CollectionWriterOptions) {
@@ -68,6 +71,26 @@ export class CollectionWriter {
     this.#slots = options.slots ?? new WriteSlots();
     this.#hasPartitionKey = hasPartitionKey(options.schema);
     this.#toInsert = toInsertOf(options.schema);
+    this.#fields = idsOf(options.schema);
+  }
+
+  /** The copy has fields more. */
+  schemaChanged(schema: CollectionSchema): void {
+    this.#toInsert = toInsertOf(schema);
+    this.#fields = idsOf(schema);
+  }
+
+  leaveOutField(id: bigint): void {
+    this.#fieldsLeftOut.add(id);
+  }
+
+  leavesOutField(id: bigint): boolean {
+    return this.#fieldsLeftOut.has(id);
+  }
+
+  /** Columns of fields that the copy does not have, and which are not left out. One look-up for each column of a message. */
+  unknownColumns({ fields }: Pick<InsertRecord, 'fields'>): readonly FieldSlice[] {
+    return fields.filter(({ fieldId }) => !this.#fields.has(fieldId) && !this.#fieldsLeftOut.has(fieldId));
   }
 
   /**
@@ -144,7 +167,9 @@ export class CollectionWriter {
 
   async #put(partition: string, { rowCount, fields: columns }: Rows, isKeyedFromStart: boolean): Promise<void> {
     const { target, address } = this.#options;
-    const fields = this.#toInsert(columns, rowCount);
+    const left = this.#fieldsLeftOut;
+    const kept = left.size === 0 ? columns : columns.filter(({ fieldId }) => !left.has(fieldId));
+    const fields = this.#toInsert(kept, rowCount);
     if ('kind' in fields) throw malformedColumn(address, fields.what);
     let isKeyed = isKeyedFromStart;
     const byteCount = fields.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
@@ -196,6 +221,8 @@ export class CollectionWriter {
     return keys;
   }
 }
+
+const idsOf = ({ fields }: CollectionSchema): ReadonlySet<bigint> => new Set(fields.map(({ id }) => id));
 
 /** It was refused for good, and is as if it had never been sent. */
 const isRefusal = (error: unknown): error is ReplicationError => isRefused(error) && !isRetriedAutomatically(error);

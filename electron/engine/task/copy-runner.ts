@@ -66,6 +66,8 @@ export interface CopyRunnerContext {
   ) => void;
   /** The copy that was begun last is to read the import's rows, or an earlier one has. */
   readonly isCovered: (id: bigint) => boolean;
+  /** Resolves when the copy has all fields that are shown. */
+  readonly takeFields: (replica: CollectionReplica, shown: CatalogCollection) => Promise<void>;
   readonly notice?: (text: string) => void;
 }
 
@@ -206,6 +208,9 @@ export class CopyRunner {
     if (found === undefined) return;
     await orAborted(replica.whenNameFree(), replica.signal);
     await orAborted(replica.ensureReady(), replica.signal);
+    // Read behind S: what is added later stands with all its values in the log that is replayed.
+    const shown = await source.find();
+    if (shown !== undefined) await orAborted(this.#context.takeFields(replica, shown), replica.signal);
     const filled = replica.isRecopy ? this.#filledTarget(replica) : undefined;
     const hasIndexes = filled !== undefined || (await this.#createIndexes(replica, found));
     await filled?.prepare(found, async () => partitionsOf(await source.find()));

@@ -12,6 +12,7 @@ import type { StoredCollection, StoredName, TaskStore } from '../../../shared/mo
 import { TIME_TICK_ZERO, type TimeTick } from '../../../shared/time/time-tick.ts';
 import { hasPartitionKey, type CollectionSchema } from '../codec/collection-schema.ts';
 import type { DropPartitionRecord } from '../codec/records.ts';
+import { wholeFields } from '../codec/schema-rewrite.ts';
 import { outcomeOf } from '../errors/policy.ts';
 import type { CollectionAddress } from '../milvus/collection-address.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -366,6 +367,7 @@ export class TargetCopy {
       const made = found ?? (await describe());
       if (made === undefined) throw this.#targetChanged(true);
       if (!this.#isOwn(made)) await onTarget('setProperties', (signal) => this.#takeOver(signal));
+      if (found !== undefined) await this.#addFields(found);
       for (const partition of made.partitions) this.#knownPartitions.add(partition);
       this.#targetId = made.id;
       this.#targetCreateTick = made.createTick;
@@ -378,6 +380,16 @@ export class TargetCopy {
       this.#context.notice(
         `The source generates the keys of ${database}.${collection}. The copy keeps them, so key generation is off on the target: once it is promoted, applications must send a key with every row.`,
       );
+    }
+  }
+
+  /** A copy that is taken up again is as old as it was left: the source may have added fields since. */
+  async #addFields({ fields }: TargetCollection): Promise<void> {
+    const { target, onTarget } = this.#context;
+    for (const { field, bytes } of wholeFields(this.#stored.schema)) {
+      if (field.isDynamic || fields.includes(field.name)) continue;
+      await onTarget('addField', (signal) => target.addField(this.#address, bytes, signal));
+      this.#record('addField', TIME_TICK_ZERO, field.name);
     }
   }
 

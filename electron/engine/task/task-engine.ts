@@ -327,6 +327,7 @@ export class TaskEngine {
       covers: (replica, imports, begin) => this.#imports.covers(replica, imports, begin),
       isCovered: (id) => this.#imports.isCovered(id),
       journal: this.#journal,
+      takeFields: (replica, { schema }) => this.#reconciler.fields.take(replica, schema, true),
     });
   }
 
@@ -899,6 +900,7 @@ export class TaskEngine {
       failed: (replica, error) => this.#collectionFailed(replica, error),
       notice: (text) => this.#board.notice(text),
       operated: (replica) => this.#reconciler.operated(replica),
+      fieldsNeeded: (replica, missing) => this.#reconciler.fields.need(replica, missing),
       freeName: (address) => this.#aliases.freeName(address),
       freeOfAliases: (id) => this.#aliases.freeOf(id),
     };

@@ -15,7 +15,7 @@ import { ReplicationError, toReplicationError } from '../../../../shared/model/r
 import type { Clock } from '../../runtime/clock.ts';
 import { retrying, type RetryObserver } from '../../runtime/retry.ts';
 import { Conditions, pause } from '../../runtime/waiting.ts';
-import type { CatalogCollection, CatalogSnapshot } from '../../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection, CatalogSnapshot } from '../../source/catalog/catalog.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 import type { KeySource } from '../../source/rows/row-source.ts';
 import type { Target } from '../../target/target.ts';
@@ -27,6 +27,7 @@ import { aliasesSeen } from './aliases.ts';
 import { databasesSeen, type DatabasesContext } from './databases.ts';
 import { stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
+import { AddedFields } from './fields.ts';
 import { nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
 import type { NamesSeen, Seen } from './seen.ts';
 import { Stamps } from './stamps.ts';
@@ -44,6 +45,7 @@ const BLOCKED_PAUSE_MS = 1_000;
 
 export interface ReconcilerContext {
   readonly registry: CollectionRegistry;
+  readonly catalog: Pick<Catalog, 'collection'>;
   readonly target: Target;
   /** Describes copies; where it is absent names, aliases and ends are looked after alone. */
   readonly targetRows: KeySource | undefined;
@@ -71,6 +73,7 @@ export interface ReconcilerContext {
 export class Reconciler {
   readonly #context: ReconcilerContext;
   readonly #journal: StepJournal;
+  readonly fields: AddedFields;
   readonly #stamps = new Stamps();
   /** What was found, or made, the same on both sides. */
   readonly #settled = new WeakMap<CollectionReplica, string>();
@@ -96,6 +99,7 @@ export class Reconciler {
   constructor(context: ReconcilerContext) {
     this.#context = context;
     this.#journal = new StepJournal(context);
+    this.fields = new AddedFields({ ...context, journal: this.#journal });
   }
 
   /** The log has changed something of the copy: what it is like is not known any more. */
@@ -177,6 +181,7 @@ export class Reconciler {
       const collection = living.get(replica.id);
       if (collection !== undefined) this.#nameOfPending(replica, collection);
       else if (snapshot.ended.collections.has(replica.id)) this.#nameOfEnded(replica, living);
+      if (collection !== undefined) this.#takeFields(replica, collection);
       if (!replica.isFollowing) continue;
       const seen =
         collection === undefined
@@ -188,6 +193,28 @@ export class Reconciler {
     const named = { ...this.#context, journal: this.#journal, names: this.#names };
     yield* aliasesSeen(named, snapshot, living);
     yield* databasesSeen(named, snapshot);
+  }
+
+  /** Also while it is replayed: its rows may wait for them. @see AddedFields */
+  #takeFields(replica: CollectionReplica, { schema }: CatalogCollection): void {
+    const object = `fields of ${replica.id}`;
+    if (this.#closing.has(object) || !replica.takesFields || !this.fields.isBehind(replica, schema)) return;
+    this.#closing.add(object);
+    const taken = this.fields.take(replica, schema).catch((error: unknown) => {
+      this.#context.signal.throwIfAborted();
+      // It stops, or its end is near.
+      if (!replica.signal.aborted && !replica.isEnding) replica.fail(error);
+    });
+    this.#context.guard(
+      taken.finally(() => {
+        this.#closing.delete(object);
+        // Others may have been shown meanwhile; and an index of a new one.
+        this.#isIncomplete = true;
+        this.#settled.delete(replica);
+        this.#context.readAgain();
+        this.#conditions.changed();
+      }),
+    );
   }
 
   /** What has not been asked of the target yet is made there under its newest name. */

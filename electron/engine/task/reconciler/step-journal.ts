@@ -96,6 +96,11 @@ export class StepJournal {
     return true;
   }
 
+  /** As the history has it. */
+  wasLeftOut(id: string): boolean {
+    return this.#context.journal.events().some((event) => event.id === id && event.outcome === 'skipped');
+  }
+
   /**
    * It was left out when the log had it: so is what comes of it in the catalogue, without asking or telling once more, and
    * whatever the policy is by now.

@@ -198,6 +198,12 @@ describe('a task in the store', () => {
     });
   });
 
+  test('keeps the schema that a copy has grown to', () => {
+    store.begin(FIRST_STATE);
+    store.setSchema(COLLECTION, Uint8Array.of(1, 2, 3));
+    expect([...(store.load()?.collections[0]?.schema ?? [])]).toEqual([1, 2, 3]);
+  });
+
   test('keeps a rename that is under way, and the aliases that were made', () => {
     store.begin(FIRST_STATE);
     store.beginRename(COLLECTION, { database: 'shop', name: 'renamed' });
@@ -369,6 +375,7 @@ describe('the lease of a task', () => {
     removeAlias: (of) => of.removeAlias({ database: 'shop', alias: 'current' }),
     addImport: (of) => of.addImport({ id: 5n, collectionId: COLLECTION, isLeftOut: true }),
     forgetImports: (of) => of.forgetImports([5n]),
+    setSchema: (one) => one.setSchema(COLLECTION, Uint8Array.of(1)),
     setOperationsUntil: (of) => of.setOperationsUntil(COLLECTION, asOrdinal(12n)),
     beginRecopy: (of) => of.beginRecopy(COLLECTION, 'created'),
     setLoadedForCopy: (of) => of.setLoadedForCopy(COLLECTION, 'source', undefined),

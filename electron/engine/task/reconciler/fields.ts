@@ -1,0 +1,153 @@
+/**
+ * Fields that the source has added to a collection (Milvus 2.6 and later): the copy is given them as soon as the catalogue shows
+ * them, or as soon as rows have a column of one.
+ *
+ * Without a stamp, and beside the collection's line. A stamp is passed when the log has been applied, and rows in front of it
+ * may be what waits for the field. It is not needed: nobody else makes the field (the log's message is passed over), a
+ * repetition is answered by what is there, and a field that is there early changes nothing: rows that were written before it
+ * have no column of it, and a server gives them what it gives the rows of the source, null or the default.
+ */
+import { nameText } from '../../../../shared/model/collection-name.ts';
+import { ReplicationError } from '../../../../shared/model/replication-error.ts';
+import type { FieldSlice } from '../../codec/records.ts';
+import { parseCollectionSchema, type SchemaField } from '../../codec/collection-schema.ts';
+import { unsupportedPart } from '../../codec/field-types.ts';
+import { wholeFields, type WholeField } from '../../codec/schema-rewrite.ts';
+import { retrying, type RetryObserver } from '../../runtime/retry.ts';
+import { pause, SerialLane } from '../../runtime/waiting.ts';
+import type { Catalog } from '../../source/catalog/catalog.ts';
+import type { CollectionAddress } from '../../milvus/collection-address.ts';
+import type { Target } from '../../target/target.ts';
+import type { CollectionReplica } from '../collection-replica.ts';
+import type { StepJournal } from './step-journal.ts';
+
+/** A server writes rows with a field after it has stored the field, so one reading should do. */
+const READINGS_MAX = 5;
+const READING_PAUSE_MS = 2_000;
+
+export interface AddedFieldsContext {
+  readonly catalog: Pick<Catalog, 'collection'>;
+  readonly target: Pick<Target, 'addField'>;
+  readonly journal: StepJournal;
+  readonly observer: RetryObserver;
+  readonly notice: (text: string) => void;
+}
+
+export class AddedFields {
+  readonly #context: AddedFieldsContext;
+  /** One at a time for each copy: rows of all shards ask for the same. */
+  readonly #lanes = new WeakMap<CollectionReplica, SerialLane>();
+
+  constructor(context: AddedFieldsContext) {
+    this.#context = context;
+  }
+
+  /** `schema`: serialized `schema.CollectionSchema`, as the catalogue shows it now. */
+  isBehind(replica: CollectionReplica, schema: Uint8Array): boolean {
+    return missingFields(replica, schema).length > 0;
+  }
+
+  /**
+   * The copy is given all that the catalogue shows. On the target first, then in the history, then on disk: whatever a kill
+   * leaves undone is done again, and is the same. Rejects where the target cannot have one. What was left out stays so, since
+   * rows were written without it; unless it `isCopied`: all rows are about to be.
+   */
+  async take(replica: CollectionReplica, schema: Uint8Array, isCopied = false): Promise<void> {
+    const lane = this.#lanes.get(replica) ?? new SerialLane();
+    this.#lanes.set(replica, lane);
+    await lane.run(() =>
+      replica.beside(async () => {
+        for (const missing of missingFields(replica, schema)) {
+          await this.#add(replica, missing, schema, isCopied);
+        }
+      }),
+    );
+  }
+
+  /** Rows have columns that the copy has no field for, which `missing` names as long as it is so. They wait here. */
+  async need(replica: CollectionReplica, missing: () => readonly FieldSlice[]): Promise<void> {
+    const { catalog, observer } = this.#context;
+    for (let reading = 1; missing().length > 0; reading += 1) {
+      const found = await retrying(() => catalog.collection(replica.id), replica.signal, observer);
+      if (found === 'gone') return this.#withoutFields(replica, missing());
+      if (found !== undefined && found !== 'creating') await this.take(replica, found.schema);
+      const [first] = missing();
+      if (first === undefined) return;
+      if (reading === READINGS_MAX) throw fieldUnknown(replica.address, first);
+      await pause(READING_PAUSE_MS, replica.signal);
+    }
+  }
+
+  async #add(
+    replica: CollectionReplica,
+    { field, bytes }: WholeField,
+    schema: Uint8Array,
+    isCopied: boolean,
+  ): Promise<void> {
+    const { journal, target, notice } = this.#context;
+    const { address } = replica;
+    const id = `addField/${replica.id}/${field.id}`;
+    const add = async (): Promise<void> => {
+      const problem = problemOf(field, schema);
+      if (problem !== undefined) throw cannotBeAdded(address, problem);
+      await replica.onTarget('addField', (signal) => target.addField(address, bytes, signal));
+    };
+    const isLeftOut = !isCopied && journal.wasLeftOut(id);
+    if (!isLeftOut && (await journal.run({ operation: 'addField', object: field.name, id }, replica, add))) {
+      replica.fieldAdded(bytes);
+      return;
+    }
+    replica.leaveOutField(field.id);
+    notice(
+      `The source has added a field ${field.name} to ${nameText(address)}. The copy does not get it, as decided, and its rows are written without it.`,
+    );
+  }
+
+  /** What these fields were nobody can tell any more. The copy is to be dropped, by the log or by the catalogue's word. */
+  #withoutFields(replica: CollectionReplica, columns: readonly FieldSlice[]): void {
+    for (const { fieldId } of columns) replica.leaveOutField(fieldId);
+    const names = columns.map(({ fieldName }) => fieldName).join(', ');
+    this.#context.notice(
+      `${nameText(replica.address)} was dropped at the source after it had been given the field ${names}. Until its copy is dropped too, its last rows are without it there.`,
+    );
+  }
+}
+
+function missingFields(replica: CollectionReplica, schema: Uint8Array): WholeField[] {
+  const known = new Set(replica.schema.fields.map(({ id }) => id));
+  return wholeFields(schema).filter(
+    ({ field }) =>
+      !known.has(field.id) &&
+      !replica.leavesOutField(field.id) &&
+      // Servers differ in whether they list it.
+      !(field.isDynamic && replica.schema.enableDynamicField),
+  );
+}
+
+/** Why Lifeline cannot bring it over, as the subject and verb of a sentence about the collection. */
+function problemOf(field: SchemaField, schema: Uint8Array): string | undefined {
+  // No call of the public API adds either.
+  if (field.isDynamic) return 'its dynamic field is new';
+  const whole = parseCollectionSchema(schema);
+  const isOutput = !('kind' in whole) && whole.fields.find(({ id }) => id === field.id)?.isFunctionOutput === true;
+  if (isOutput) return `its field ${field.name} is filled by a function`;
+  return unsupportedPart({ fields: [field], functions: [], structFields: [] });
+}
+
+function cannotBeAdded({ database, collection }: CollectionAddress, problem: string): ReplicationError {
+  return new ReplicationError(
+    'unsupported',
+    'source',
+    `The source has added a field to ${database}.${collection} that this version of Lifeline cannot add to the copy: ${problem}. Copy the collection to a new place by a new task, or leave it out.`,
+    { context: { database, collection, outcome: 'refused' } },
+  );
+}
+
+function fieldUnknown({ database, collection }: CollectionAddress, { fieldName }: FieldSlice): ReplicationError {
+  return new ReplicationError(
+    'invalidRequest',
+    'source',
+    `Rows of ${database}.${collection} in the source's log have a field ${fieldName} that neither the copy nor the source's catalogue has. None of them was written. Copy the collection again, or resume once the catalogue shows the field.`,
+    { context: { database, collection, outcome: 'refused' } },
+  );
+}
