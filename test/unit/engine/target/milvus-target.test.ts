@@ -23,7 +23,17 @@ let answer: (call: Call) => Answer;
 const never = new AbortController().signal;
 
 const bytes = (value: Buffer): Buffer => value;
-const CALL_NAMES = ['Insert', 'Upsert', 'Delete', 'GetVersion', 'CheckHealth', 'ReplicateMessage', 'CreateIndex'];
+const CALL_NAMES = [
+  'Insert',
+  'Upsert',
+  'Delete',
+  'GetVersion',
+  'CheckHealth',
+  'ReplicateMessage',
+  'CreateIndex',
+  'AddCollectionField',
+  'DescribeCollection',
+];
 
 function serviceOf(names: readonly string[]): grpc.ServiceDefinition {
   const method = (name: string): grpc.MethodDefinition<Buffer, Buffer> => ({
@@ -210,5 +220,45 @@ describe('the address of a target', () => {
       expect.objectContaining({ code: 'invalidConfig', side: 'config' }),
     );
     expect(() => parseMilvusAddress(written)).not.toThrow(/secret/);
+  });
+});
+
+describe('a field that is added', () => {
+  const field = { name: 'colour', dataType: 21, nullable: true, typeParams: [{ key: 'max_length', value: '64' }] };
+  const given = encodeMessage('schema.FieldSchema', { ...field, fieldID: 105 });
+  const at = { database: 'default', collection: 'c' };
+  const server = (version: string, added: Uint8Array, fields: readonly object[]): typeof answer => {
+    return ({ name }) => {
+      if (name === 'GetVersion') return encodeMessage('GetVersionResponse', { status: {}, version });
+      if (name === 'AddCollectionField') return added;
+      return encodeMessage('DescribeCollectionResponse', { status: {}, schema: { name: 'c', fields } });
+    };
+  };
+  const taken = status(1100, 'duplicated field name colour: invalid parameter');
+
+  it('is asked for as the source has it, but for the id', async () => {
+    answer = server('2.6.2', status(0, ''), []);
+    await target.addField(at, given, never);
+    const request = calls.find(({ name }) => name === 'AddCollectionField')?.request ?? Buffer.alloc(0);
+    const body = decodeRequest('AddCollectionFieldRequest', request);
+    expect(body).toMatchObject({ dbName: 'default', collectionName: 'c' });
+    expect(decodeRequest('schema.FieldSchema', body['schema'] as Uint8Array)).toEqual(field);
+  });
+
+  it('is there where the same field is there already, and not where it is another one of the name', async () => {
+    answer = server('2.6.2', taken, [field]);
+    await target.addField(at, given, never);
+    answer = server('2.6.2', taken, [{ ...field, dataType: 5 }]);
+    expect(await failure(target.addField(at, given, never))).toMatchObject({ code: 'invalidRequest', side: 'target' });
+  });
+
+  it('is not asked of a server before 2.6', async () => {
+    answer = server('v2.5.4', status(0, ''), []);
+    const error = await failure(target.addField(at, given, never));
+    expect(error).toMatchObject({ code: 'unsupported', side: 'target' });
+    expect(error.message).toMatch(
+      /is Milvus 2.5.4 and cannot hold default.c: its new field colour can be added from 2.6 on/,
+    );
+    expect(calls.map(({ name }) => name)).toEqual(['GetVersion']);
   });
 });
