@@ -69,8 +69,8 @@ export class AddedFields {
     const { catalog, observer } = this.#context;
     for (let reading = 1; missing().length > 0; reading += 1) {
       const found = await retrying(() => catalog.collection(replica.id), replica.signal, observer);
-      if (found === 'gone') return this.#withoutFields(replica, missing());
-      if (found !== undefined && found !== 'creating') await this.take(replica, found.schema);
+      if (found === 'gone') this.#withoutFields(replica, missing());
+      else if (found !== undefined && found !== 'creating') await this.take(replica, found.schema);
       const [first] = missing();
       if (first === undefined) return;
       if (reading === READINGS_MAX) throw fieldUnknown(replica.address, first);
