@@ -9,6 +9,7 @@ import { MemorySource, type SourceCollection } from '../support/memory-source.ts
 import { answerLost, MemoryTarget, refused } from '../support/memory-target.ts';
 import { useQuickTimers } from '../support/quick-timers.ts';
 import type { Key } from '../support/wal-builder.ts';
+import { useSimulatedTime } from './live.ts';
 
 beforeEach(useQuickTimers);
 
@@ -279,6 +280,41 @@ test('a collection that the source no longer has is held, with its copy left alo
   source.insert(again, rowsOf(again, [1, 2], 'second life'));
   source.tickAll();
   await isEqual(ended, task.start(COPY));
+});
+
+test('one that ends before it is read leaves its name only when nothing that was sent to it can land any more', async () => {
+  useSimulatedTime();
+  const source = new MemorySource(1);
+  const { task, orders } = await followed(source, { channels: [0] });
+  await using ended = task;
+  const running = task.start(COPY);
+  await running.level();
+  const isMet = Promise.withResolvers<void>();
+  task.target.onFault = () => isMet.resolve();
+  task.target.script('insert', { kind: 'late', error: answerLost(), afterMs: 9_000 });
+  source.insert(orders, rowsOf(orders, [30], 'given up'));
+  source.tickAll();
+  await isMet.promise;
+  // Behind S, and before the copy looks at it.
+  const describe = task.rows.describe.bind(task.rows);
+  let isThere = true;
+  task.rows.describe = (address, signal) => {
+    if (isThere) {
+      isThere = false;
+      source.dropCollection(orders);
+      const again = source.createCollection('orders', { channels: [0] });
+      source.insert(again, rowsOf(again, [1, 2], 'second life'));
+      source.tickAll();
+    }
+    return describe(address, signal);
+  };
+  await running.recopy(asCollectionId(orders.id));
+  await until(() => !isThere, 'the collection to end');
+  const landed = Promise.withResolvers<void>();
+  task.target.onLanding = () => landed.resolve();
+  await isEqual(ended, running);
+  await landed.promise;
+  expect(task.content()).toEqual(source.content());
 });
 
 test('another collection is followed meanwhile', async () => {

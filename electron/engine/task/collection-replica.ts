@@ -196,6 +196,7 @@ export class CollectionReplica implements LaneOwner {
       onTarget,
       signal: this.#signal,
       whenOperationsDone: (tick: TimeTick) => this.#operations.whenDone(tick),
+      whenWritesSettled: () => this.#writer.whenSettled(),
       changed: () => this.#copyChanged(),
     };
     this.#targetCopy = new TargetCopy(copyContext, stored, address, schema, droppedPartitions);

@@ -47,6 +47,8 @@ export interface TargetCopyContext {
   ensureDatabase(database: string): Promise<void>;
   /** Resolves when no operation that stands before `tick` is under way. */
   whenOperationsDone(tick: TimeTick): Promise<void>;
+  /** Resolves when no write of an earlier run, nor one that was given up, can land any more. */
+  whenWritesSettled(): Promise<void>;
   /** The collection is on the target, or a partition of it is gone: the catalogue may hold partitions to be made. */
   partitionsWanted(): void;
   /** It is ready, or has been dropped. */
@@ -262,6 +264,9 @@ export class TargetCopy {
   }
 
   async #drop(tick: TimeTick): Promise<void> {
+    // One goes by the name: it would land in the next collection that bears it. Where its message was read once more it has
+    // been waited for; a copy that was begun anew does not read it again.
+    await this.#context.whenWritesSettled();
     await this.#whenUndisturbed(tick);
     this.#dropTick = tick;
     this.#context.store.updateCollection(this.#stored.id, { phase: 'dropping', dropTick: tick });
