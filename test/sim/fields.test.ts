@@ -280,3 +280,114 @@ test('a kill between any two steps leaves no row without its field', { timeout: 
   expect(steps).toContain('after setSchema');
   for (let killAt = 1; killAt <= steps.length; killAt += 1) await live(killAt);
 });
+
+describe('settings of a field that are altered', () => {
+  async function limited(options: Parameters<MemoryTask['start']>[0] = {}) {
+    const source = new MemorySource(2);
+    const target = new MemoryTarget();
+    const task = new MemoryTask(source, target);
+    onTestFinished(() => task[Symbol.asyncDispose]());
+    const a = source.createCollection('a', { channels: [0, 1], maxLength: 8 });
+    source.createIndex(a);
+    source.load(a);
+    source.insert(a, rowsOf(0, 4, 'short'));
+    source.tickAll();
+    const running = task.start(options);
+    await running.level();
+    return { source, target, task, a, running };
+  }
+  const LONG = 'longer than eight';
+
+  test('arrive, each in the history, the copy released for what a server alters of such a one alone', async () => {
+    const { source, target, task, a, running } = await limited();
+    source.alterField(a, 'mmap.enabled', 'true');
+    await running.level();
+    source.alterField(a, 'max_length', '7');
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    expect(target.find({ database: 'default', collection: 'a' })?.isLoaded).toBe(true);
+    const events = task.store.operations().filter(({ operation }) => operation === 'alterCollectionField');
+    expect(events).toMatchObject([
+      { object: 'value', outcome: 'applied' },
+      { object: 'value', outcome: 'applied' },
+    ]);
+    await running.stop();
+    await task.start().level();
+    expect(target.calls.alterField).toBe(2);
+  });
+
+  test('and are limits that were raised let the rows through that need them, though no stamp is passed before', async () => {
+    const { source, task, a, running } = await limited();
+    source.alterField(a, 'max_length', '64');
+    source.insert(a, rowsOf(10, 14, LONG));
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    expect(running.status().collections).toMatchObject([{ state: 'following' }]);
+  });
+
+  test('are looked for in the catalogue when rows are refused, which need not have told of them', async () => {
+    const { source, target, task, a, running } = await limited();
+    source.alterField(a, 'max_length', '64', false);
+    const silent = source.catalog.changed.bind(source.catalog);
+    source.catalog.changed = () => undefined;
+    source.showFields(a);
+    source.catalog.changed = silent;
+    source.insert(a, rowsOf(10, 14, LONG));
+    source.tickAll();
+    await running.level();
+    expect(task.content()).toEqual(source.content());
+    expect(target.calls.alterField).toBe(1);
+  });
+
+  test('stay where the target cannot alter them, which is said once, and nothing else stays with them', async () => {
+    const { source, target, task, a, running } = await limited();
+    target.cannotAlterFields = true;
+    source.alterField(a, 'mmap.enabled', 'true');
+    source.setProperty(a, 'collection.ttl.seconds', '60');
+    await running.level();
+    source.setAlias(a, 'x');
+    source.setProperty(a, 'collection.ttl.seconds', '90');
+    await running.level();
+    const found = target.find({ database: 'default', collection: 'a' });
+    expect(found?.properties?.get('collection.ttl.seconds')).toBe('90');
+    expect(found?.isLoaded).toBe(true);
+    expect(target.calls.alterField).toBe(1);
+    expect(running.status().notices.join()).toMatch(/setting of the field value of default.a stays as it is/);
+    expect(task.store.operations().some(({ outcome }) => outcome === 'failed')).toBe(true);
+    expect(running.status().collections).toMatchObject([{ state: 'following' }]);
+  });
+
+  test('are left out by policy, and a row that is too long for the old limit stops its collection', async () => {
+    const { source, target, a, running } = await limited({
+      operations: { policies: { alterCollectionField: 'skip' } },
+    });
+    source.alterField(a, 'max_length', '64');
+    await running.level();
+    expect(target.calls.alterField).toBeUndefined();
+    source.insert(a, rowsOf(10, 14, LONG));
+    source.tickAll();
+    await until(() => running.quarantine().length > 0, 'the rows to be refused');
+    expect(running.status().collections).toMatchObject([{ trouble: { error: { code: 'invalidRequest' } } }]);
+  });
+
+  test('and a kill between any two steps loses none', { timeout: 120_000 }, async () => {
+    for (let killAt = 1; ; killAt += 1) {
+      const { source, task, a, running } = await limited();
+      await running.stop();
+      source.alterField(a, 'max_length', '64');
+      source.alterField(a, 'mmap.enabled', 'true');
+      source.insert(a, rowsOf(10, 14, LONG));
+      source.tickAll();
+      const killed = task.start({ killAt });
+      await killed.level().catch(() => undefined);
+      const isOver = !killed.steps.isDead;
+      await killed.stop();
+      const again = task.start();
+      await again.level();
+      expect(task.content()).toEqual(source.content());
+      await again.stop();
+      if (isOver) break;
+    }
+  });
+});

@@ -53,6 +53,7 @@ const DEFINITIONS = [
   'renameCollection',
   'alterAlias',
   'setProperties',
+  'alterField',
 ] as const satisfies readonly TargetCall[];
 
 const unreachable = (side: 'wal' | 'source'): ReplicationError =>
@@ -165,6 +166,10 @@ export class RandomLife {
       case 29: {
         if (random.below(2) === 0) {
           this.#addField(collection);
+          return;
+        }
+        if (random.below(3) === 0) {
+          source.alterField(collection, random.pick(['max_length', 'mmap.enabled']), String(40 + random.below(3)));
           return;
         }
         source.setProperty(

@@ -27,6 +27,7 @@ import type { NameMapping } from '../../shared/model/name-mapping.ts';
 import type { Selection } from '../../shared/model/selection.ts';
 import type { StartPoint } from '../../shared/model/start-point.ts';
 import type { MemoryTarget } from './memory-target.ts';
+import { VALUE_FIELD } from './wal-builder.ts';
 
 /** Calls of the doubles end at once or never. */
 const DRAIN_TIMEOUT_MS = 20;
@@ -364,6 +365,7 @@ export function describeTarget(target: MemoryTarget): Content {
         properties: Object.fromEntries(
           [...(collection.properties ?? [])].filter(([key]) => !key.startsWith('lifeline.')),
         ),
+        valueSettings: Object.fromEntries(collection.settings?.get(VALUE_FIELD.name) ?? []),
         aliases: [...target.aliases]
           .filter(([key, id]) => id === collection.id && key.startsWith(`${database}.`))
           .map(([key]) => key.slice(key.indexOf('.') + 1))

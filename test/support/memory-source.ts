@@ -52,6 +52,7 @@ export interface SourceCollection extends Omit<BuiltCollection, 'name'> {
   readonly loadedPartitions: Set<string>;
   readonly properties: Map<string, string>;
   readonly addedFields: string[];
+  readonly valueSettings: Map<string, string>;
 }
 
 /** One row change as it stands in a shard's log. */
@@ -71,6 +72,8 @@ export interface CollectionOptions {
   readonly channels: readonly number[];
   readonly hasPartitionKey?: boolean;
   readonly hasTextKeys?: boolean;
+  /** Of the value's field: of how many characters its texts may be. */
+  readonly maxLength?: number;
   /** Of the schema, beside key and value: for types that are not carried over. */
   readonly moreFields?: readonly object[];
 }
@@ -162,6 +165,7 @@ export class MemorySource {
       hasTextKeys: options.hasTextKeys ?? false,
       moreFields: options.moreFields ?? [],
       addedFields: [],
+      valueSettings: new Map(options.maxLength === undefined ? [] : [['max_length', String(options.maxLength)]]),
       createTick,
       partitions: new Map([[partition.name, partition]]),
       indexes: new Set(),
@@ -240,6 +244,12 @@ export class MemorySource {
   /** Rows that come later have a value of it. In no log. `isShown`: the catalogue tells it at once. */
   addField(collection: SourceCollection, name: string, isShown = true): void {
     collection.addedFields.push(name);
+    if (isShown) this.showFields(collection);
+  }
+
+  /** Of the value's field. In no log. `isShown`: as above. */
+  alterField(collection: SourceCollection, key: string, value: string, isShown = true): void {
+    collection.valueSettings.set(key, value);
     if (isShown) this.showFields(collection);
   }
 
@@ -401,6 +411,7 @@ export class MemorySource {
           isLoaded: collection.isLoaded,
           shardCount: collection.vchannels.length,
           properties: Object.fromEntries(collection.properties),
+          valueSettings: Object.fromEntries(collection.valueSettings),
           aliases: [...this.aliases]
             .filter(([, held]) => held === collection)
             .map(([key]) => aliasOf(key))
@@ -540,6 +551,8 @@ export interface CollectionContent {
   readonly isLoaded: boolean;
   readonly shardCount: number;
   readonly properties: Readonly<Record<string, string>>;
+  /** Type parameters of the value's field. */
+  readonly valueSettings: Readonly<Record<string, string>>;
   readonly aliases: readonly string[];
 }
 export type Content = Record<string, Record<string, CollectionContent>>;

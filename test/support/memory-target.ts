@@ -2,7 +2,7 @@
  * A target cluster in memory, with Milvus' habits: an insert does not replace rows of an equal key, an upsert does
  * (within its partition), a loaded partition is released before its drop, loading needs an index, a database that is in
  * use cannot be dropped, rows have a column for each field that must have a value and for no field that is not there (checked
- * as internal/proxy/util.go does it, checkFieldsDataBySchema). Faults are scripted per call.
+ * as internal/proxy/util.go does it, checkFieldsDataBySchema), no text is longer than its field allows. Faults are scripted per call.
  */
 import { CHAIN_PROPERTY } from '../../shared/model/origin-chain.ts';
 import { asTimeTick, type TimeTick } from '../../shared/time/time-tick.ts';
@@ -47,6 +47,8 @@ export interface MemoryCollection {
   readonly properties?: Map<string, string>;
   /** By name, whether a row may be without it. */
   readonly fields?: Map<string, boolean>;
+  /** By name, its type parameters. */
+  readonly settings?: Map<string, Map<string, string>>;
   readonly origin: string;
   owner?: string | undefined;
   readonly hasPartitionKey: boolean;
@@ -170,7 +172,12 @@ export class MemoryTarget implements Target {
     return this.#call('readProperties', nameOf(address), '', signal, () => {
       const found = this.find(address);
       if (found === undefined) return undefined;
-      return { id: found.id, createTick: createdAt(found.id), properties: new Map(found.properties) };
+      return {
+        id: found.id,
+        createTick: createdAt(found.id),
+        properties: new Map(found.properties),
+        fields: found.settings ?? new Map(),
+      };
     });
   }
 
@@ -221,6 +228,27 @@ export class MemoryTarget implements Target {
       const { fields } = this.#existing(address);
       if (body['nullable'] !== true) throw refused('invalidRequest', 'an added field must be nullable');
       fields?.set(textOf(body, 'name'), true);
+    });
+  }
+
+  /** Older servers do not know the call. */
+  cannotAlterFields = false;
+
+  alterField(
+    address: CollectionAddress,
+    field: string,
+    properties: readonly KeyValue[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#call('alterField', nameOf(address), field, signal, () => {
+      if (this.cannotAlterFields) throw refused('unsupported', 'it knows no such call');
+      const found = this.#existing(address);
+      const held = found.settings?.get(field);
+      if (held === undefined) throw refused('invalidRequest', `no field ${field}`);
+      const isLoaded = found.isLoaded || found.loadedPartitions.size > 0;
+      if (isLoaded && properties.some(({ key }) => key === 'mmap.enabled'))
+        throw refused('invalidRequest', 'it is loaded');
+      for (const { key, value } of properties) held.set(key, value);
     });
   }
 
@@ -281,6 +309,7 @@ export class MemoryTarget implements Target {
         owner: spec.owner,
         hasPartitionKey: hasPartitionKey(schema),
         fields: new Map(schema.fields.map((field) => [field.name, field.isNullable || field.hasDefault])),
+        settings: new Map(schema.fields.map((field) => [field.name, new Map(field.typeParams)])),
         shardCount: spec.shardCount,
         consistencyLevel: spec.consistencyLevel,
         partitions: new Map([['_default', []]]),
@@ -417,6 +446,7 @@ export class MemoryTarget implements Target {
       const rows = this.#partition(collection, partition);
       assertFields(collection, write.fields);
       const all = rowsOf(write.fields);
+      assertLengths(collection, all);
       if (all.length !== write.rowCount) throw refused('invalidRequest', 'row count');
       const added = part(all);
       change(rows, added);
@@ -545,6 +575,11 @@ function assertFields({ fields }: MemoryCollection, columns: readonly FieldSlice
   }
   const more = [...names].find((name) => fields?.has(name) === false);
   if (more !== undefined) throw refused('invalidRequest', `a column of ${more}, which is no field`);
+}
+
+function assertLengths({ settings }: MemoryCollection, rows: readonly Row[]): void {
+  const longest = Number(settings?.get(VALUE_FIELD.name)?.get('max_length') ?? Number.POSITIVE_INFINITY);
+  if (rows.some(({ value }) => value.length > longest)) throw refused('invalidRequest', `longer than ${longest}`);
 }
 
 interface Column {

@@ -31,6 +31,8 @@ export interface BuiltCollection {
   readonly moreFields?: readonly object[];
   /** Names of fields that were added: texts that may be null. */
   readonly addedFields?: readonly string[];
+  /** Type parameters of the value's field. */
+  readonly valueSettings?: ReadonlyMap<string, string>;
 }
 
 export interface BuiltPartition {
@@ -53,7 +55,7 @@ const base = (msgType: number, tick: TimeTick, msgID = 0n): object => ({
 const dbName = (name: string): string => (name === 'default' ? '' : name);
 
 export function buildSchema(collection: BuiltCollection, autoId = false): Uint8Array {
-  const { name, hasPartitionKey, hasTextKeys, moreFields = [], addedFields = [] } = collection;
+  const { name, hasPartitionKey, hasTextKeys, moreFields = [], addedFields = [], valueSettings = [] } = collection;
   return encodeMessage('schema.CollectionSchema', {
     name,
     fields: [
@@ -64,7 +66,13 @@ export function buildSchema(collection: BuiltCollection, autoId = false): Uint8A
         dataType: hasTextKeys ? DATA_TYPE_VARCHAR : DATA_TYPE_INT64,
         autoID: autoId,
       },
-      { fieldID: VALUE_FIELD.id, name: VALUE_FIELD.name, dataType: DATA_TYPE_VARCHAR, isPartitionKey: hasPartitionKey },
+      {
+        fieldID: VALUE_FIELD.id,
+        name: VALUE_FIELD.name,
+        dataType: DATA_TYPE_VARCHAR,
+        isPartitionKey: hasPartitionKey,
+        typeParams: [...valueSettings].map(([key, value]) => ({ key, value })),
+      },
       ...moreFields,
       ...addedFields.map((added, index) => ({
         fieldID: ADDED_FIELD_ID_MIN + index,

@@ -70,6 +70,19 @@ export function joinSchema(
   ]);
 }
 
+/** The schema with `field` (serialized `schema.FieldSchema`) in the place of the one of its id; unchanged where it has none. */
+export function withField(schema: Uint8Array, field: Uint8Array): Uint8Array {
+  const rewritten = orFailure(() => {
+    const { id } = readField(new WireCursor(field));
+    return rewriteFields(schema, (cursor) => {
+      if (cursor.field !== SCHEMA_FIELDS) return undefined;
+      const bytes = cursor.bytes();
+      return bytesField(SCHEMA_FIELDS, readField(new WireCursor(bytes)).id === id ? field : bytes);
+    });
+  });
+  return 'kind' in rewritten ? schema : rewritten;
+}
+
 /** A field of a schema, and the bytes that it stands there in. */
 export interface WholeField {
   readonly field: SchemaField;

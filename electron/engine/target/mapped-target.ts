@@ -89,6 +89,15 @@ class MappedTarget implements Target {
     return this.#target.addField(this.#mapped(address), field, signal);
   }
 
+  alterField(
+    address: CollectionAddress,
+    field: string,
+    properties: readonly KeyValue[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#target.alterField(this.#mapped(address), field, properties, signal);
+  }
+
   describeAlias(database: string, alias: string, signal: AbortSignal): ReturnType<Target['describeAlias']> {
     const mapped = this.#mapped({ database, collection: alias });
     return this.#target.describeAlias(mapped.database, mapped.collection, signal);

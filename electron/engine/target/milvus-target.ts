@@ -201,6 +201,12 @@ class MilvusTarget implements Target {
       return {
         ...identityOf(found),
         properties: new Map(found.properties.map(({ key, value }) => [key, value])),
+        fields: new Map(
+          (found.schema?.fields ?? []).map(({ name, typeParams }) => [
+            name,
+            new Map(typeParams.map(({ key, value }) => [key, value])),
+          ]),
+        ),
       };
     } catch (error) {
       if (isMissing(error, 'collection', 'database')) return undefined;
@@ -268,6 +274,16 @@ class MilvusTarget implements Target {
         elementType === field.elementType &&
         nullable === field.isNullable,
     );
+  }
+
+  async alterField(
+    address: CollectionAddress,
+    field: string,
+    properties: readonly KeyValue[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const request = { ...nameOf(address), fieldName: field, properties };
+    await this.#rpc.call('AlterCollectionField', request, this.#define(signal, { ...address }));
   }
 
   async describeAlias(

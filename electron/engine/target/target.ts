@@ -47,6 +47,8 @@ export interface NamedIdentity extends CollectionIdentity {
 
 export interface CollectionProperties extends CollectionIdentity {
   readonly properties: ReadonlyMap<string, string>;
+  /** Type parameters of each field, by its name: `max_length`, `mmap.enabled`, ... */
+  readonly fields: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
 
 export interface TargetCollection extends CollectionIdentity {
@@ -112,6 +114,13 @@ export interface Target {
   renameCollection(address: CollectionAddress, to: CollectionAddress, signal: AbortSignal): Promise<void>;
   /** `field`: serialized `schema.FieldSchema`. Succeeds when the collection has it already. */
   addField(address: CollectionAddress, field: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Sets those type parameters that are named; the others stay. `mmap.enabled` of what is not loaded alone. @throws unsupported by servers that do not offer it (before 2.5, and 2.4 but for its last ones). */
+  alterField(
+    address: CollectionAddress,
+    field: string,
+    properties: readonly KeyValue[],
+    signal: AbortSignal,
+  ): Promise<void>;
   /** What the alias stands for; `undefined`: there is no such alias. `origin` as of `TargetCollection`. */
   describeAlias(
     database: string,

@@ -20,7 +20,7 @@ import {
 } from '../../../shared/time/time-tick.ts';
 import { parseCollectionSchema, type CollectionSchema } from '../codec/collection-schema.ts';
 import type { FieldSlice, InsertRecord, WalRecord } from '../codec/records.ts';
-import { joinSchema } from '../codec/schema-rewrite.ts';
+import { joinSchema, withField } from '../codec/schema-rewrite.ts';
 import { isHeld, hintFor } from '../errors/policy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { retrying } from '../runtime/retry.ts';
@@ -106,6 +106,8 @@ export interface ReplicaContext {
   operated(replica: CollectionReplica): void;
   /** Rows have columns of fields that the copy does not have: resolves when `missing` names none any more. @see AddedFields */
   fieldsNeeded(replica: CollectionReplica, missing: () => readonly FieldSlice[]): Promise<void>;
+  /** The target has refused rows that were sent with that schema. @see AddedFields.refused */
+  rowsRefused(replica: CollectionReplica, sentWith: CollectionSchema): Promise<boolean>;
   /** @see TargetCopyContext */
   freeName(address: CollectionAddress): Promise<void>;
   freeOfAliases(id: CollectionId): Promise<void>;
@@ -174,6 +176,7 @@ export class CollectionReplica implements LaneOwner {
       schema,
       onTarget,
       signal: this.#signal,
+      schemaRefused: (sentWith) => context.rowsRefused(this, sentWith),
       confirmed: (tick) => {
         // How late a replayed row is says nothing.
         if (this.#copy !== 'copied') context.rowsConfirmed(tick);
@@ -427,7 +430,15 @@ export class CollectionReplica implements LaneOwner {
 
   /** The copy has it, and so has every write from now on. `field`: serialized `schema.FieldSchema` of the source. */
   fieldAdded(field: Uint8Array): void {
-    const bytes = joinSchema(this.#schemaBytes, [field]);
+    this.#schemaIs(joinSchema(this.#schemaBytes, [field]));
+  }
+
+  /** Settings of the copy's field are others from now on. `field`: as above. */
+  fieldAltered(field: Uint8Array): void {
+    this.#schemaIs(withField(this.#schemaBytes, field));
+  }
+
+  #schemaIs(bytes: Uint8Array): void {
     const { database, collection: name } = this.address;
     const schema = readSchema({ database, name }, bytes);
     this.#context.store.setSchema(this.id, bytes);

@@ -50,6 +50,8 @@ export interface CollectionWriterOptions {
   readonly slots?: WriteSlots;
   /** Ends waits. */
   readonly signal: AbortSignal;
+  /** Rows were refused. @returns whether the copy has another schema than that by now, with which they may be taken. */
+  readonly schemaRefused?: (sentWith: CollectionSchema) => Promise<boolean>;
   /** A write of rows that the source stamped with `tick` was confirmed. */
   readonly confirmed: (tick: TimeTick) => void;
 }
@@ -60,6 +62,7 @@ export class CollectionWriter {
   readonly counters: WriteCounters = { rowsWritten: 0, rowsDeleted: 0 };
   readonly #options: CollectionWriterOptions;
   readonly #hasPartitionKey: boolean;
+  #schema: CollectionSchema;
   #toInsert: ToInsert;
   #fields: ReadonlySet<bigint>;
   /** Their columns are left out of every write. */
@@ -70,12 +73,14 @@ export class CollectionWriter {
     this.#options = options;
     this.#slots = options.slots ?? new WriteSlots();
     this.#hasPartitionKey = hasPartitionKey(options.schema);
+    this.#schema = options.schema;
     this.#toInsert = toInsertOf(options.schema);
     this.#fields = idsOf(options.schema);
   }
 
-  /** The copy has fields more. */
+  /** The copy has fields more, or others. */
   schemaChanged(schema: CollectionSchema): void {
+    this.#schema = schema;
     this.#toInsert = toInsertOf(schema);
     this.#fields = idsOf(schema);
   }
@@ -116,11 +121,15 @@ export class CollectionWriter {
   /** Resolves when it is confirmed. `refused` hears of the one message that the target will never take, before it rejects. */
   async write(write: JoinedWrite, refused: Refused): Promise<void> {
     if (write.isDoubtful) await this.#options.lease.whenSettled(this.#options.signal);
+    const sentWith = this.#schema;
     try {
       await this.#call(write);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const [first, ...others] = write.pieces;
+      // A limit of a field may have been raised at the source, and the catalogue not been read since.
+      if (others.length === 0 && (await this.#options.schemaRefused?.(sentWith)) === true)
+        return this.write(write, refused);
       if (first !== undefined && others.length === 0) await refused(first.entry, error);
       if (others.length === 0) throw error;
       // Nothing of it has happened. What is wrong with one message must not be laid at the others' door.

@@ -26,6 +26,7 @@ const DEFINITIONS: ReadonlySet<string> = new Set([
   'releasePartitions',
   'renameCollection',
   'alterCollection',
+  'alterCollectionField',
   'addField',
 ]);
 

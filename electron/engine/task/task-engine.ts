@@ -901,6 +901,7 @@ export class TaskEngine {
       notice: (text) => this.#board.notice(text),
       operated: (replica) => this.#reconciler.operated(replica),
       fieldsNeeded: (replica, missing) => this.#reconciler.fields.need(replica, missing),
+      rowsRefused: (replica, sentWith) => this.#reconciler.fields.refused(replica, sentWith),
       freeName: (address) => this.#aliases.freeName(address),
       freeOfAliases: (id) => this.#aliases.freeOf(id),
     };

@@ -22,9 +22,18 @@ export interface LoadWanted {
   readonly isWhole: boolean;
 }
 
+/** What can be altered of a field that is there (Milvus internal/proxy/task.go, allowedAlterProps), without what is of caches alone. */
+export const FIELD_SETTINGS = ['max_length', 'max_capacity', 'mmap.enabled'] as const;
+
+/** One of them, of one field. */
+export interface FieldSetting extends KeyValue {
+  readonly field: string;
+}
+
 /** As the catalogue shows a collection. */
 export interface WantedState {
   readonly properties: readonly KeyValue[];
+  readonly fields: readonly FieldSetting[];
   readonly indexes: readonly CollectionIndex[];
   readonly load: LoadWanted | undefined;
 }
@@ -32,6 +41,8 @@ export interface WantedState {
 /** As the target shows its copy. */
 export interface FoundState {
   readonly properties: ReadonlyMap<string, string>;
+  /** Settings of each field, by its name. */
+  readonly fields: ReadonlyMap<string, ReadonlyMap<string, string>>;
   readonly indexes: readonly CollectionIndex[];
   readonly partitions: readonly string[];
   readonly loadedPartitions: readonly string[];
@@ -40,6 +51,7 @@ export interface FoundState {
 /** In the order in which they are to be made. Each may be repeated. */
 export type Step =
   | { readonly kind: 'setProperties'; readonly properties: readonly KeyValue[] }
+  | { readonly kind: 'alterField'; readonly field: string; readonly property: KeyValue }
   | { readonly kind: 'release' }
   | { readonly kind: 'dropIndex'; readonly index: CollectionIndex }
   | { readonly kind: 'createIndex'; readonly index: CollectionIndex }
@@ -52,6 +64,7 @@ export type IndexStep = Extract<Step, { readonly index: CollectionIndex }>;
 /** As the operations of the log are called. */
 export const OPERATION_OF: Readonly<Record<Step['kind'], string>> = {
   setProperties: 'alterCollection',
+  alterField: 'alterCollectionField',
   release: 'releaseCollection',
   dropIndex: 'dropIndex',
   createIndex: 'createIndex',
@@ -64,13 +77,20 @@ export function stepsBetween(wanted: WantedState, found: FoundState): Step[] {
   const properties = wanted.properties.filter(
     (property) => isReplicated(property) && found.properties.get(property.key) !== property.value,
   );
+  // A field that the target does not have yet is added with all its settings.
+  const settings = wanted.fields.filter(({ field, key, value }) => {
+    const held = found.fields.get(field);
+    return held !== undefined && held.get(key) !== value;
+  });
   const ofIndexes = indexSteps(wanted.indexes, found.indexes);
   // A server drops an index, and some properties change, only of what is not loaded.
   const dropsIndex = ofIndexes.some(({ kind }) => kind === 'dropIndex');
-  const mustRelease = found.loadedPartitions.length > 0 && (dropsIndex || properties.some(isOfLoading));
+  const mustRelease =
+    found.loadedPartitions.length > 0 && (dropsIndex || [...properties, ...settings].some(isOfLoading));
   return [
     ...(mustRelease ? [{ kind: 'release' } as const] : []),
     ...(properties.length > 0 ? [{ kind: 'setProperties', properties } as const] : []),
+    ...settings.map(({ field, key, value }) => ({ kind: 'alterField', field, property: { key, value } }) as const),
     ...ofIndexes,
     ...loadSteps(wanted, mustRelease ? { ...found, loadedPartitions: [] } : found),
   ];

@@ -6,28 +6,37 @@
  * may be what waits for the field. It is not needed: nobody else makes the field (the log's message is passed over), a
  * repetition is answered by what is there, and a field that is there early changes nothing: rows that were written before it
  * have no column of it, and a server gives them what it gives the rows of the source, null or the default.
+ *
+ * The same goes for limits (`max_length`, `max_capacity`) that the source has raised (AlterCollectionField, 2.5): the first row
+ * that is too long for the old one may stand in front of the stamp, and a limit that is raised early refuses nothing. What is
+ * lowered, and all other settings, wait for it (`diff.ts`).
  */
 import { nameText } from '../../../../shared/model/collection-name.ts';
 import { ReplicationError } from '../../../../shared/model/replication-error.ts';
 import type { FieldSlice } from '../../codec/records.ts';
-import { parseCollectionSchema, type SchemaField } from '../../codec/collection-schema.ts';
+import { parseCollectionSchema, type CollectionSchema, type SchemaField } from '../../codec/collection-schema.ts';
 import { unsupportedPart } from '../../codec/field-types.ts';
 import { wholeFields, type WholeField } from '../../codec/schema-rewrite.ts';
+import { isRefused } from '../../errors/policy.ts';
 import { retrying, type RetryObserver } from '../../runtime/retry.ts';
 import { pause, SerialLane } from '../../runtime/waiting.ts';
 import type { Catalog } from '../../source/catalog/catalog.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 import type { Target } from '../../target/target.ts';
 import type { CollectionReplica } from '../collection-replica.ts';
+import type { FieldSetting, Step } from './diff.ts';
 import type { StepJournal } from './step-journal.ts';
+import { askedOf, makeStep } from './steps.ts';
+import { settingsOf } from './wanted.ts';
 
 /** A server writes rows with a field after it has stored the field, so one reading should do. */
 const READINGS_MAX = 5;
 const READING_PAUSE_MS = 2_000;
+const LIMITS: ReadonlySet<string> = new Set(['max_length', 'max_capacity']);
 
 export interface AddedFieldsContext {
   readonly catalog: Pick<Catalog, 'collection'>;
-  readonly target: Pick<Target, 'addField'>;
+  readonly target: Target;
   readonly journal: StepJournal;
   readonly observer: RetryObserver;
   readonly notice: (text: string) => void;
@@ -38,13 +47,16 @@ export class AddedFields {
   /** One at a time for each copy: rows of all shards ask for the same. */
   readonly #lanes = new WeakMap<CollectionReplica, SerialLane>();
 
+  /** Limits that the target refused, or which were left out: not tried again in this run. */
+  readonly #limitsLeft = new Set<string>();
+
   constructor(context: AddedFieldsContext) {
     this.#context = context;
   }
 
   /** `schema`: serialized `schema.CollectionSchema`, as the catalogue shows it now. */
   isBehind(replica: CollectionReplica, schema: Uint8Array): boolean {
-    return missingFields(replica, schema).length > 0;
+    return missingFields(replica, schema).length > 0 || this.#raisedLimits(replica, schema).length > 0;
   }
 
   /**
@@ -60,6 +72,7 @@ export class AddedFields {
         for (const missing of missingFields(replica, schema)) {
           await this.#add(replica, missing, schema, isCopied);
         }
+        for (const raised of this.#raisedLimits(replica, schema)) await this.#raise(replica, raised);
       }),
     );
   }
@@ -76,6 +89,48 @@ export class AddedFields {
       if (reading === READINGS_MAX) throw fieldUnknown(replica.address, first);
       await pause(READING_PAUSE_MS, replica.signal);
     }
+  }
+
+  /** The target has refused rows. @returns whether the copy has another schema by now, with which it may take them. */
+  async refused(replica: CollectionReplica, sentWith: CollectionSchema): Promise<boolean> {
+    const { catalog, observer } = this.#context;
+    const found = await retrying(() => catalog.collection(replica.id), replica.signal, observer);
+    if (found !== undefined && found !== 'gone' && found !== 'creating') await this.take(replica, found.schema);
+    return replica.schema !== sentWith;
+  }
+
+  /** A setting was altered by a step: the copy's field is what the catalogue shows. */
+  altered(replica: CollectionReplica, name: string, schema: Uint8Array): void {
+    const whole = wholeFields(schema).find(({ field }) => field.name === name);
+    if (whole !== undefined) replica.fieldAltered(whole.bytes);
+  }
+
+  #raisedLimits(replica: CollectionReplica, schema: Uint8Array): RaisedLimit[] {
+    const held = new Map(replica.schema.fields.map(({ id, typeParams }) => [id, typeParams]));
+    return wholeFields(schema).flatMap((whole) =>
+      settingsOf(whole.field).flatMap((setting) => {
+        const before = held.get(whole.field.id)?.get(setting.key);
+        const isRaised = LIMITS.has(setting.key) && before !== undefined && Number(setting.value) > Number(before);
+        return isRaised && !this.#limitsLeft.has(nameOfLimit(replica, setting)) ? [{ ...whole, setting }] : [];
+      }),
+    );
+  }
+
+  /** What the target cannot do is said: the rows that need it are refused when they come. */
+  async #raise(replica: CollectionReplica, { bytes, setting }: RaisedLimit): Promise<void> {
+    const { journal, target, notice } = this.#context;
+    const { field, key, value } = setting;
+    const step = { kind: 'alterField', field, property: { key, value } } as const satisfies Step;
+    try {
+      if (await journal.run(askedOf(step), replica, () => makeStep(target, replica, step))) {
+        replica.fieldAltered(bytes);
+        return;
+      }
+    } catch (error) {
+      if (!isRefused(error) || replica.signal.aborted) throw error;
+      notice(notAltered(replica.address, field, error));
+    }
+    this.#limitsLeft.add(nameOfLimit(replica, setting));
   }
 
   async #add(
@@ -112,6 +167,16 @@ export class AddedFields {
     );
   }
 }
+
+interface RaisedLimit extends WholeField {
+  readonly setting: FieldSetting;
+}
+
+const nameOfLimit = ({ id }: CollectionReplica, { field, key, value }: FieldSetting): string =>
+  `${id}/${field}/${key}/${value}`;
+
+export const notAltered = (address: CollectionAddress, field: string, { message }: Error): string =>
+  `A setting of the field ${field} of ${nameText(address)} stays as it is on the target: ${message}`;
 
 function missingFields(replica: CollectionReplica, schema: Uint8Array): WholeField[] {
   const known = new Set(replica.schema.fields.map(({ id }) => id));

@@ -12,6 +12,7 @@
 import { isSameName, nameText } from '../../../../shared/model/collection-name.ts';
 import type { CollectionId } from '../../../../shared/model/ids.ts';
 import { ReplicationError, toReplicationError } from '../../../../shared/model/replication-error.ts';
+import { isRefused } from '../../errors/policy.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { retrying, type RetryObserver } from '../../runtime/retry.ts';
 import { Conditions, pause } from '../../runtime/waiting.ts';
@@ -27,7 +28,7 @@ import { aliasesSeen } from './aliases.ts';
 import { databasesSeen, type DatabasesContext } from './databases.ts';
 import { stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
-import { AddedFields } from './fields.ts';
+import { AddedFields, notAltered } from './fields.ts';
 import { nameClash, nextName, temporaryName, type NamedCopy } from './renames.ts';
 import type { NamesSeen, Seen } from './seen.ts';
 import { Stamps } from './stamps.ts';
@@ -86,6 +87,8 @@ export class Reconciler {
   readonly #nameTaken = new WeakSet<CollectionReplica>();
   /** Operations of the log were refused, and are left to the catalogue. */
   readonly #left = new WeakSet<CollectionReplica>();
+  /** Fields whose settings the target has refused to alter, in this run. */
+  readonly #settingsLeft = new Set<string>();
   readonly #closing = new Set<string>();
   readonly #blocked = new Set<string>();
   readonly #conditions = new Conditions();
@@ -324,13 +327,23 @@ export class Reconciler {
       ]);
       // Dropped there by somebody: that is found elsewhere (`changed-copies.ts`).
       if (described === undefined || found === undefined) return;
+      const fields = wanted.fields.filter((setting) => !this.#settingsLeft.has(settingOf(replica, setting.field)));
+      const { properties, fields: settings } = found;
       const left = new Set<string>();
-      for (const step of stepsBetween(wanted, { ...described, properties: found.properties })) {
+      for (const step of stepsBetween({ ...wanted, fields }, { ...described, properties, fields: settings })) {
         const field = 'index' in step ? step.index.fieldName : '';
         // A field has one index: beside one that is left where it is no other can be made.
         if (left.has(field)) continue;
-        const isMade = await this.#journal.run(askedOf(step), replica, () => makeStep(target, replica, step));
-        if (!isMade && step.kind === 'dropIndex') left.add(field);
+        try {
+          const isMade = await this.#journal.run(askedOf(step), replica, () => makeStep(target, replica, step));
+          if (!isMade && step.kind === 'dropIndex') left.add(field);
+          if (isMade && step.kind === 'alterField') this.fields.altered(replica, step.field, collection.schema);
+        } catch (error) {
+          // What a server does not offer must not keep it from the rest; nor is it released for that again.
+          if (step.kind !== 'alterField' || !isRefused(error) || replica.signal.aborted) throw error;
+          this.#settingsLeft.add(settingOf(replica, step.field));
+          this.#context.notice(notAltered(replica.address, step.field, error));
+        }
       }
     });
   }
@@ -410,6 +423,8 @@ export class Reconciler {
 }
 
 const objectOf = ({ id }: CollectionReplica): string => `collection ${id}`;
+
+const settingOf = ({ id }: CollectionReplica, field: string): string => `${id}/${field}`;
 
 function namesClash(
   wanted: CollectionAddress,

@@ -14,8 +14,13 @@ import type { Asked } from './step-journal.ts';
 
 /** What it is asked about, and told, as. */
 export function askedOf(step: Step): Asked {
-  const object = 'index' in step ? step.index.indexName : 'partitions' in step ? step.partitions.join() : undefined;
-  return { operation: OPERATION_OF[step.kind], object, what: JSON.stringify(step) };
+  return { operation: OPERATION_OF[step.kind], object: objectOf(step), what: JSON.stringify(step) };
+}
+
+function objectOf(step: Step): string | undefined {
+  if ('field' in step) return step.field;
+  if ('index' in step) return step.index.indexName;
+  return 'partitions' in step ? step.partitions.join() : undefined;
 }
 
 export function makeStep(target: Target, replica: CollectionReplica, step: Step): Promise<void> {
@@ -23,6 +28,12 @@ export function makeStep(target: Target, replica: CollectionReplica, step: Step)
   switch (step.kind) {
     case 'setProperties':
       return replica.onTarget('alterCollection', (signal) => target.setProperties(address, step.properties, signal));
+    case 'alterField': {
+      const { field, property } = step;
+      return replica.onTarget('alterCollectionField', (signal) =>
+        target.alterField(address, field, [property], signal),
+      );
+    }
     case 'release': {
       const request = releaseRequest(address);
       return replica.onTarget('releaseCollection', (signal) => target.releaseCollection(request, signal));

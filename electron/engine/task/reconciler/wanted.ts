@@ -1,13 +1,24 @@
 /** What the catalogue shows of a collection, in the target's terms: pure. */
-import type { CollectionSchema } from '../../codec/collection-schema.ts';
+import type { CollectionSchema, SchemaField } from '../../codec/collection-schema.ts';
+import { wholeFields } from '../../codec/schema-rewrite.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 import type { CatalogCollection, CatalogDefinitions } from '../../source/catalog/catalog.ts';
-import type { WantedState } from './diff.ts';
+import { FIELD_SETTINGS, type FieldSetting, type WantedState } from './diff.ts';
 
 export const addressOf = ({ database, name }: CatalogCollection): CollectionAddress => ({ database, collection: name });
 
 /** What may be of the past is not made: a lifetime of rows that was too short would take some. */
 const propertiesOf = ({ properties, isBehind }: CatalogCollection) => (isBehind === true ? [] : properties);
+
+/** Those that it has. */
+export const settingsOf = ({ name, typeParams }: SchemaField): FieldSetting[] =>
+  FIELD_SETTINGS.flatMap((key) => {
+    const value = typeParams.get(key);
+    return value === undefined ? [] : [{ field: name, key, value }];
+  });
+
+const fieldSettings = ({ schema }: CatalogCollection): FieldSetting[] =>
+  wholeFields(schema).flatMap(({ field }) => settingsOf(field));
 
 export function wantedState(
   collection: CatalogCollection,
@@ -15,17 +26,17 @@ export function wantedState(
   definitions: CatalogDefinitions | undefined,
 ): WantedState {
   const { partitions } = collection;
-  const properties = propertiesOf(collection);
+  const shown = { properties: propertiesOf(collection), fields: fieldSettings(collection) };
   const nameOf = (fieldId: bigint): string | undefined => schema.fields.find(({ id }) => id === fieldId)?.name;
   const indexes = (definitions?.indexes ?? []).flatMap(({ name, fieldId, params }) => {
     const fieldName = nameOf(fieldId);
     return fieldName === undefined ? [] : [{ fieldName, indexName: name, params }];
   });
   const load = definitions?.load;
-  if (load === undefined) return { properties, indexes, load: undefined };
+  if (load === undefined) return { ...shown, indexes, load: undefined };
   const loaded = partitions.filter(({ id }) => load.partitions.has(id)).map(({ name }) => name);
   return {
-    properties,
+    ...shown,
     indexes,
     load: { replicaNumber: load.replicaNumber, partitions: loaded, isWhole: loaded.length === partitions.length },
   };
@@ -39,6 +50,7 @@ export function stateOf(collection: CatalogCollection, definitions: CatalogDefin
     database,
     name,
     propertiesOf(collection),
+    fieldSettings(collection),
     partitions.map(({ id }) => id.toString()),
     (definitions?.indexes ?? []).map((index) => [index.name, index.fieldId.toString(), index.params]),
     load === undefined ? null : [load.replicaNumber, [...load.partitions].map(String).toSorted()],

@@ -32,6 +32,7 @@ const CALL_NAMES = [
   'ReplicateMessage',
   'CreateIndex',
   'AddCollectionField',
+  'AlterCollectionField',
   'DescribeCollection',
 ];
 
@@ -260,5 +261,34 @@ describe('a field that is added', () => {
       /is Milvus 2.5.4 and cannot hold default.c: its new field colour can be added from 2.6 on/,
     );
     expect(calls.map(({ name }) => name)).toEqual(['GetVersion']);
+  });
+});
+
+describe('a setting of a field', () => {
+  const at = { database: 'd', collection: 'c' };
+  const longer = [{ key: 'max_length', value: '128' }];
+  it('is altered by the name of the field', async () => {
+    answer = () => status(0, '');
+    await target.alterField(at, 'v', longer, never);
+    const { request } = calls.find(({ name }) => name === 'AlterCollectionField') ?? {};
+    expect(decodeRequest('AlterCollectionFieldRequest', request ?? Buffer.alloc(0))).toEqual({
+      ...{ dbName: 'd', collectionName: 'c', fieldName: 'v', properties: longer },
+    });
+  });
+
+  it('is read with the collection', async () => {
+    const fields = [
+      { name: 'v', dataType: 21, typeParams: longer },
+      { name: 'id', dataType: 5 },
+    ];
+    const schema = { name: 'c', fields };
+    answer = () => encodeMessage('DescribeCollectionResponse', { status: {}, collectionID: '7', schema });
+    const found = await target.readProperties(at, never);
+    expect(found?.fields).toEqual(
+      new Map([
+        ['v', new Map([['max_length', '128']])],
+        ['id', new Map()],
+      ]),
+    );
   });
 });

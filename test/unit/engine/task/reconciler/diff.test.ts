@@ -10,12 +10,14 @@ const OTHER = { ...INDEX, params: [{ key: 'index_type', value: 'HNSW' }] };
 
 const wanted = (change: Partial<WantedState> = {}): WantedState => ({
   properties: [],
+  fields: [],
   indexes: [],
   load: undefined,
   ...change,
 });
 const found = (change: Partial<FoundState> = {}): FoundState => ({
   properties: new Map(),
+  fields: new Map(),
   indexes: [],
   partitions: ['_default'],
   loadedPartitions: [],
@@ -89,5 +91,31 @@ describe('the steps between catalogue and copy', () => {
     const load = { replicaNumber: 1, partitions: ['_default'], isWhole: true };
     const there = found({ indexes: [INDEX], loadedPartitions: ['_default'] });
     expect(kinds(wanted({ properties, indexes: [INDEX], load }), there)).toEqual(['release', 'setProperties', 'load']);
+  });
+
+  describe('alter the settings of a field', () => {
+    const load = { replicaNumber: 1, partitions: ['_default'], isWhole: true };
+    const there = found({
+      fields: new Map([['v', new Map([['max_length', '64']])]]),
+      indexes: [INDEX],
+      loadedPartitions: ['_default'],
+    });
+    const setting = (field: string, key: string, value: string) =>
+      stepsBetween(wanted({ fields: [{ field, key, value }], indexes: [INDEX], load }), there);
+
+    test('where it is loaded, too', () => {
+      expect(setting('v', 'max_length', '32')).toEqual([
+        { kind: 'alterField', field: 'v', property: { key: 'max_length', value: '32' } },
+      ]);
+    });
+
+    test('after a release, where they are how it is mapped into memory', () => {
+      expect(setting('v', 'mmap.enabled', 'true').map(({ kind }) => kind)).toEqual(['release', 'alterField', 'load']);
+    });
+
+    test('where they differ, and of fields that the target has', () => {
+      expect(setting('v', 'max_length', '64')).toEqual([]);
+      expect(setting('not.there', 'max_length', '32')).toEqual([]);
+    });
   });
 });
