@@ -261,6 +261,8 @@ export interface TaskStore {
   beginRename(id: CollectionId, to: StoredName): void;
   /** The copy bears the name from now on; nothing is being renamed any more. */
   endRename(id: CollectionId, name: StoredName): void;
+  /** Those of the source that the copy has been given. */
+  setProperties(id: CollectionId, properties: readonly KeyValue[]): void;
   /** The copy has the fields of that schema from now on. */
   setSchema(id: CollectionId, schema: Uint8Array): void;
   /** Before the target is called. One that is known already stands for another collection from now on. */

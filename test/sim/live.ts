@@ -333,6 +333,7 @@ const TOLD = [
   'setAlias',
   'dropAlias',
   'setProperty',
+  'removeProperty',
   'alterField',
   'addField',
   'tick',

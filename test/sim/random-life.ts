@@ -54,6 +54,7 @@ const DEFINITIONS = [
   'alterAlias',
   'setProperties',
   'alterField',
+  'removeProperties',
 ] as const satisfies readonly TargetCall[];
 
 const unreachable = (side: 'wal' | 'source'): ReplicationError =>
@@ -170,6 +171,11 @@ export class RandomLife {
         }
         if (random.below(3) === 0) {
           source.alterField(collection, random.pick(['max_length', 'mmap.enabled']), String(40 + random.below(3)));
+          return;
+        }
+        const [held] = collection.properties.keys();
+        if (held !== undefined && random.below(3) === 0) {
+          source.removeProperty(collection, held);
           return;
         }
         source.setProperty(

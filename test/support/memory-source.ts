@@ -241,6 +241,13 @@ export class MemorySource {
     this.#changeCatalog(collection, { properties });
   }
 
+  /** Taken off. In no log. */
+  removeProperty(collection: SourceCollection, key: string): void {
+    collection.properties.delete(key);
+    const properties = [...collection.properties].map(([name, held]) => ({ key: name, value: held }));
+    this.#changeCatalog(collection, { properties });
+  }
+
   /** Rows that come later have a value of it. In no log. `isShown`: the catalogue tells it at once. */
   addField(collection: SourceCollection, name: string, isShown = true): void {
     collection.addedFields.push(name);

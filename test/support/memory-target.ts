@@ -191,6 +191,23 @@ export class MemoryTarget implements Target {
     });
   }
 
+  /** Older servers know how to set them alone. */
+  cannotRemoveProperties = false;
+
+  removeProperties(address: CollectionAddress, keys: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#call('removeProperties', nameOf(address), '', signal, () => {
+      const { isLoaded, loadedPartitions, properties } = this.#existing(address);
+      if (keys.includes('mmap.enabled') && (isLoaded || loadedPartitions.size > 0)) {
+        throw refused('invalidRequest', 'it is loaded');
+      }
+      for (const key of keys) {
+        if (!this.cannotRemoveProperties) properties?.delete(key);
+        else if (key === 'collection.ttl.seconds') properties?.set(key, '0');
+        else throw refused('unsupported', `it cannot take away ${key}`);
+      }
+    });
+  }
+
   setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     return this.#call('setDatabaseProperties', database, '', signal, () => {
       this.#database(database);

@@ -2,6 +2,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { asCollectionId, asPartitionId, asPChannel, asVChannel } from '../../../shared/model/ids.ts';
 import type { CollectionId, PartitionId, TaskId, VChannel } from '../../../shared/model/ids.ts';
+import type { KeyValue } from '../../../shared/model/key-value.ts';
 import {
   asOrdinal,
   compareResumePoints,
@@ -236,6 +237,14 @@ export class SqliteTaskStore implements TaskStore {
           'UPDATE collection SET database = ?, name = ?, renaming_to = NULL WHERE task_id = ? AND collection_id = ?',
         )
         .run(database, name, this.#taskId, id.toString());
+    });
+  }
+
+  setProperties(id: CollectionId, properties: readonly KeyValue[]): void {
+    this.#write('record properties', () => {
+      this.#database
+        .prepare('UPDATE collection SET properties = ? WHERE task_id = ? AND collection_id = ?')
+        .run(JSON.stringify(properties), this.#taskId, id.toString());
     });
   }
 

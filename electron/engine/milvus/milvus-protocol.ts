@@ -92,9 +92,9 @@ export interface MilvusCalls {
       readonly schema: { readonly fields: readonly DescribedField[] } | null;
     };
   };
-  /** Sets the properties that are named; the others stay. */
+  /** Sets the properties that are named, or takes away those of `deleteKeys`, never both in one; the others stay. */
   AlterCollection: {
-    request: CollectionRequest & { readonly properties: readonly KeyValue[] };
+    request: CollectionRequest & { readonly properties: readonly KeyValue[]; readonly deleteKeys?: readonly string[] };
     response: MilvusStatus;
   };
   /** Of 2.5 and later, and of the last of 2.4 (milvus pull requests 37437, 38361). Sets the properties that are named; the others stay. */

@@ -73,6 +73,10 @@ class MappedTarget implements Target {
     return this.#target.setProperties(this.#mapped(address), properties, signal);
   }
 
+  removeProperties(address: CollectionAddress, keys: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#target.removeProperties(this.#mapped(address), keys, signal);
+  }
+
   setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     return this.#target.setDatabaseProperties(database, properties, signal);
   }

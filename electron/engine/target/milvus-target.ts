@@ -44,6 +44,11 @@ export const ORIGIN_PROPERTY = 'lifeline.origin';
 /** A source that is a replica of something else marks its collections with this; a copy that had it would refuse writes. */
 const REPLICATE_ID_PROPERTY = 'replicate.id';
 
+const TTL_PROPERTY = 'collection.ttl.seconds';
+
+/** 2.5, and the last of 2.4 (milvus pull requests 37437, 38361; `delete_keys` in milvus-proto). */
+const DELETES_PROPERTIES = { minor: 4, what: 'properties can be taken away' } as const;
+
 /** `common.LoadState`. */
 const LOAD_STATE_LOADING = 2;
 const LOAD_STATE_LOADED = 3;
@@ -216,6 +221,44 @@ class MilvusTarget implements Target {
 
   async setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     await this.#rpc.call('AlterCollection', { ...nameOf(address), properties }, this.#read(signal, { ...address }));
+  }
+
+  async removeProperties(address: CollectionAddress, keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const refusal = await this.#deleteProperties(address, keys, signal);
+    // A server that does not know the list changes nothing, and may say so or not.
+    const found = await this.readProperties(address, signal);
+    const left = keys.filter((key) => found?.properties.has(key) === true);
+    if (left.includes(TTL_PROPERTY)) {
+      // Of nothing that is 0 or less rows expire (internal/datanode, isExpiredEntity).
+      await this.setProperties(address, [{ key: TTL_PROPERTY, value: '0' }], signal);
+    }
+    const others = left.filter((key) => key !== TTL_PROPERTY);
+    if (others.length === 0) return;
+    if (refusal !== undefined) throw refusal;
+    const { database, collection } = address;
+    throw new ReplicationError(
+      'unsupported',
+      'target',
+      `The target at ${this.#rpc.address} cannot take away properties of ${database}.${collection}: ${others.join(', ')}. Set them there as they should be.`,
+      { context: { database, collection, outcome: 'refused' } },
+    );
+  }
+
+  /** @returns why the server would not. */
+  async #deleteProperties(
+    address: CollectionAddress,
+    keys: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ReplicationError | undefined> {
+    const options = this.#read(signal, { ...address });
+    if (isOlder(await readVersion(this.#rpc, options), DELETES_PROPERTIES)) return undefined;
+    try {
+      await this.#rpc.call('AlterCollection', { ...nameOf(address), properties: [], deleteKeys: keys }, options);
+      return undefined;
+    } catch (error) {
+      if (!isRefused(error) || isMissing(error, 'collection', 'database')) throw error;
+      return error;
+    }
   }
 
   async setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {

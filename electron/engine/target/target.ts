@@ -106,6 +106,11 @@ export interface Target {
   readProperties(address: CollectionAddress, signal: AbortSignal): Promise<CollectionProperties | undefined>;
   /** Sets those that are named; the others stay. @throws notFound; unsupported by some servers. */
   setProperties(address: CollectionAddress, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
+  /**
+   * Takes away those that are named and there. Where the server cannot, a lifetime of rows becomes 0, which is none; of the
+   * others it @throws unsupported, when that is done.
+   */
+  removeProperties(address: CollectionAddress, keys: readonly string[], signal: AbortSignal): Promise<void>;
   /** By the target's own name of the database. Sets those that are named; the others stay. @throws notFound; unsupported by servers before 2.4.4. */
   setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void>;
   /** By the target's own name. `undefined`: the server tells nothing of them (before 2.4.4), or there is no such database. */

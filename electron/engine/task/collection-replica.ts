@@ -7,6 +7,7 @@
  */
 import { isSameName } from '../../../shared/model/collection-name.ts';
 import type { CollectionId, PartitionId, VChannel } from '../../../shared/model/ids.ts';
+import type { KeyValue } from '../../../shared/model/key-value.ts';
 import { firstOrdinal, type MessageOrdinal } from '../../../shared/model/position.ts';
 import type { CopyState, StoredCollection, TaskStore } from '../../../shared/model/task-state.ts';
 import type { CollectionStatus, CopyStatus, ShardStatus, Trouble } from '../../../shared/model/task-status.ts';
@@ -128,6 +129,7 @@ export class CollectionReplica implements LaneOwner {
   readonly vchannels: readonly VChannel[];
   /** Its copy was filled when the copy of its rows began. */
   readonly isRecopy: boolean;
+  #properties: readonly KeyValue[];
   #schema: CollectionSchema;
   /** The same, as it is stored. */
   #schemaBytes: Uint8Array;
@@ -163,6 +165,7 @@ export class CollectionReplica implements LaneOwner {
     this.address = address;
     this.createTick = stored.createTick;
     this.vchannels = stored.vchannels;
+    this.#properties = stored.properties;
     this.#schema = schema;
     this.#schemaBytes = stored.schema;
     this.isRecopy = stored.isRecopy;
@@ -426,6 +429,17 @@ export class CollectionReplica implements LaneOwner {
   /** Beside that line. @see CollectionOperations.beside */
   beside(body: () => Promise<void>): Promise<void> {
     return this.#operations.beside(body);
+  }
+
+  /** Of the source's, those that its copy has been given. */
+  get properties(): readonly KeyValue[] {
+    return this.#properties;
+  }
+
+  propertiesBrought(properties: readonly KeyValue[]): void {
+    if (JSON.stringify(properties) === JSON.stringify(this.#properties)) return;
+    this.#context.store.setProperties(this.id, properties);
+    this.#properties = properties;
   }
 
   /** The copy has it, and so has every write from now on. `field`: serialized `schema.FieldSchema` of the source. */

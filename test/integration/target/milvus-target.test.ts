@@ -437,6 +437,32 @@ describe('rows', () => {
   });
 });
 
+describe('settings that a server of 2.3 cannot alter', () => {
+  it('of a collection: the lifetime of rows is switched off, the others are named', async () => {
+    const properties = [
+      { key: 'collection.ttl.seconds', value: '86400' },
+      { key: 'mmap.enabled', value: 'true' },
+    ];
+    const spec = specOf('altered', {}, { properties });
+    await target.createCollection(spec, never);
+    const keys = properties.map(({ key }) => key);
+    expect(await failureCode(target.removeProperties(spec, keys, never))).toBe('unsupported');
+    const { properties: shown } = await client.describeCollection({ collection_name: 'altered' });
+    expect(Object.fromEntries(shown.map(({ key, value }) => [key, value]))).toMatchObject({
+      ...{ 'collection.ttl.seconds': '0', 'mmap.enabled': 'true' },
+    });
+    await target.removeProperties(spec, ['collection.ttl.seconds', 'not.there'], never);
+  });
+
+  it('of a field: it does not offer the call, and has them as they were', async () => {
+    const spec = specOf('altered_field', { key: 'varchar' });
+    await target.createCollection(spec, never);
+    const longer = [{ key: 'max_length', value: '300' }];
+    expect(await failureCode(target.alterField(spec, 'id', longer, never))).toBe('unsupported');
+    expect((await target.readProperties(spec, never))?.fields.get('id')).toEqual(new Map([['max_length', '200']]));
+  });
+});
+
 describe('operations', () => {
   it('succeed when they are repeated', async () => {
     const spec = specOf('repeated');

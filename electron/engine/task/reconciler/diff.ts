@@ -3,7 +3,7 @@
  * here (`renames.ts`), rows never.
  *
  * Nothing is in it that an operator may have set on the target alone: properties and indexes that the source does not know
- * stay, but for an index on a field of the source's whose index the source shows otherwise, or no longer shows.
+ * stay, but for properties that the task itself has brought there and the source has taken off since, and for an index on a field of the source's whose index the source shows otherwise, or no longer shows.
  */
 import { isOwnProperty } from '../../../../shared/model/origin-chain.ts';
 import type { KeyValue } from '../../../../shared/model/key-value.ts';
@@ -33,6 +33,8 @@ export interface FieldSetting extends KeyValue {
 /** As the catalogue shows a collection. */
 export interface WantedState {
   readonly properties: readonly KeyValue[];
+  /** That it had, and has no more. */
+  readonly removed: readonly string[];
   readonly fields: readonly FieldSetting[];
   readonly indexes: readonly CollectionIndex[];
   readonly load: LoadWanted | undefined;
@@ -51,6 +53,7 @@ export interface FoundState {
 /** In the order in which they are to be made. Each may be repeated. */
 export type Step =
   | { readonly kind: 'setProperties'; readonly properties: readonly KeyValue[] }
+  | { readonly kind: 'removeProperties'; readonly keys: readonly string[] }
   | { readonly kind: 'alterField'; readonly field: string; readonly property: KeyValue }
   | { readonly kind: 'release' }
   | { readonly kind: 'dropIndex'; readonly index: CollectionIndex }
@@ -64,6 +67,7 @@ export type IndexStep = Extract<Step, { readonly index: CollectionIndex }>;
 /** As the operations of the log are called. */
 export const OPERATION_OF: Readonly<Record<Step['kind'], string>> = {
   setProperties: 'alterCollection',
+  removeProperties: 'alterCollection',
   alterField: 'alterCollectionField',
   release: 'releaseCollection',
   dropIndex: 'dropIndex',
@@ -77,6 +81,7 @@ export function stepsBetween(wanted: WantedState, found: FoundState): Step[] {
   const properties = wanted.properties.filter(
     (property) => isReplicated(property) && found.properties.get(property.key) !== property.value,
   );
+  const removed = wanted.removed.filter((key) => found.properties.has(key));
   // A field that the target does not have yet is added with all its settings.
   const settings = wanted.fields.filter(({ field, key, value }) => {
     const held = found.fields.get(field);
@@ -86,10 +91,12 @@ export function stepsBetween(wanted: WantedState, found: FoundState): Step[] {
   // A server drops an index, and some properties change, only of what is not loaded.
   const dropsIndex = ofIndexes.some(({ kind }) => kind === 'dropIndex');
   const mustRelease =
-    found.loadedPartitions.length > 0 && (dropsIndex || [...properties, ...settings].some(isOfLoading));
+    found.loadedPartitions.length > 0 &&
+    (dropsIndex || [...properties, ...settings, ...removed.map((key) => ({ key }))].some(isOfLoading));
   return [
     ...(mustRelease ? [{ kind: 'release' } as const] : []),
     ...(properties.length > 0 ? [{ kind: 'setProperties', properties } as const] : []),
+    ...(removed.length > 0 ? [{ kind: 'removeProperties', keys: removed } as const] : []),
     ...settings.map(({ field, key, value }) => ({ kind: 'alterField', field, property: { key, value } }) as const),
     ...ofIndexes,
     ...loadSteps(wanted, mustRelease ? { ...found, loadedPartitions: [] } : found),
@@ -107,7 +114,7 @@ export const indexSteps = (wanted: readonly CollectionIndex[], found: readonly C
 ];
 
 /** `mmap.enabled` counts from the next load on (2.3.5); later servers refuse to change it while loaded. */
-const isOfLoading = ({ key }: KeyValue): boolean => key === 'mmap.enabled';
+const isOfLoading = ({ key }: Pick<KeyValue, 'key'>): boolean => key === 'mmap.enabled';
 
 function loadSteps({ load, indexes }: WantedState, { partitions, loadedPartitions }: FoundState): Step[] {
   if (load === undefined) return loadedPartitions.length > 0 ? [{ kind: 'release' }] : [];

@@ -34,7 +34,7 @@ import type { NamesSeen, Seen } from './seen.ts';
 import { Stamps } from './stamps.ts';
 import { StepJournal, type StepJournalContext } from './step-journal.ts';
 import { askedOf, makeStep } from './steps.ts';
-import { addressOf, stateOf, wantedState } from './wanted.ts';
+import { addressOf, broughtBy, stateOf, wantedState } from './wanted.ts';
 
 /**
  * Milvus writes an operation into the log after it has changed its catalogue (proxy, `SendReplicateMessagePack` behind the
@@ -318,7 +318,7 @@ export class Reconciler {
     const { target, targetRows } = this.#context;
     if (targetRows === undefined) return;
     await replica.addPartitions(collection.partitions);
-    const wanted = wantedState(collection, replica.schema, snapshot.definitions.get(replica.id));
+    const definitions = snapshot.definitions.get(replica.id);
     await replica.step(async () => {
       const { address } = replica;
       const [described, found] = await Promise.all([
@@ -327,6 +327,9 @@ export class Reconciler {
       ]);
       // Dropped there by somebody: that is found elsewhere (`changed-copies.ts`).
       if (described === undefined || found === undefined) return;
+      const wanted = wantedState(collection, replica.schema, definitions, replica.properties);
+      const brought = broughtBy(collection, replica.properties);
+      replica.propertiesBrought(brought.before);
       const fields = wanted.fields.filter((setting) => !this.#settingsLeft.has(settingOf(replica, setting.field)));
       const { properties, fields: settings } = found;
       const left = new Set<string>();
@@ -340,11 +343,20 @@ export class Reconciler {
           if (isMade && step.kind === 'alterField') this.fields.altered(replica, step.field, collection.schema);
         } catch (error) {
           // What a server does not offer must not keep it from the rest; nor is it released for that again.
-          if (step.kind !== 'alterField' || !isRefused(error) || replica.signal.aborted) throw error;
-          this.#settingsLeft.add(settingOf(replica, step.field));
-          this.#context.notice(notAltered(replica.address, step.field, error));
+          if (!isRefused(error) || replica.signal.aborted) throw error;
+          if (step.kind === 'alterField') {
+            this.#settingsLeft.add(settingOf(replica, step.field));
+            this.#context.notice(notAltered(replica.address, step.field, error));
+          } else if (step.kind === 'removeProperties') {
+            this.#context.notice(
+              `The source has taken properties off ${nameText(replica.address)}, which stay on its copy: ${error.message}`,
+            );
+          } else {
+            throw error;
+          }
         }
       }
+      replica.propertiesBrought(brought.after);
     });
   }
 

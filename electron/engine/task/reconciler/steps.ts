@@ -20,6 +20,7 @@ export function askedOf(step: Step): Asked {
 function objectOf(step: Step): string | undefined {
   if ('field' in step) return step.field;
   if ('index' in step) return step.index.indexName;
+  if ('keys' in step) return step.keys.join();
   return 'partitions' in step ? step.partitions.join() : undefined;
 }
 
@@ -28,6 +29,8 @@ export function makeStep(target: Target, replica: CollectionReplica, step: Step)
   switch (step.kind) {
     case 'setProperties':
       return replica.onTarget('alterCollection', (signal) => target.setProperties(address, step.properties, signal));
+    case 'removeProperties':
+      return replica.onTarget('alterCollection', (signal) => target.removeProperties(address, step.keys, signal));
     case 'alterField': {
       const { field, property } = step;
       return replica.onTarget('alterCollectionField', (signal) =>

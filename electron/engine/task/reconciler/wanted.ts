@@ -3,7 +3,8 @@ import type { CollectionSchema, SchemaField } from '../../codec/collection-schem
 import { wholeFields } from '../../codec/schema-rewrite.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 import type { CatalogCollection, CatalogDefinitions } from '../../source/catalog/catalog.ts';
-import { FIELD_SETTINGS, type FieldSetting, type WantedState } from './diff.ts';
+import type { KeyValue } from '../../../../shared/model/key-value.ts';
+import { FIELD_SETTINGS, isReplicated, type FieldSetting, type WantedState } from './diff.ts';
 
 export const addressOf = ({ database, name }: CatalogCollection): CollectionAddress => ({ database, collection: name });
 
@@ -20,13 +21,40 @@ export const settingsOf = ({ name, typeParams }: SchemaField): FieldSetting[] =>
 const fieldSettings = ({ schema }: CatalogCollection): FieldSetting[] =>
   wholeFields(schema).flatMap(({ field }) => settingsOf(field));
 
+/** Of those that were brought to the copy. What is of the past has lost none. */
+const removedOf = ({ properties, isBehind }: CatalogCollection, brought: readonly KeyValue[]): string[] =>
+  isBehind === true
+    ? []
+    : brought
+        .filter((one) => isReplicated(one) && !properties.some(({ key }) => key === one.key))
+        .map(({ key }) => key);
+
+/** What is to be remembered as brought: before the steps, so that a kill in between forgets none of them, and when they are done. */
+export function broughtBy(
+  { properties, isBehind }: CatalogCollection,
+  brought: readonly KeyValue[],
+): { readonly before: readonly KeyValue[]; readonly after: readonly KeyValue[] } {
+  if (isBehind === true) return { before: brought, after: brought };
+  const shown = properties.filter((one) => isReplicated(one));
+  // Its own of the source (by which way its rows have come) stay as they were when the copy was made.
+  const own = brought.filter((one) => !isReplicated(one));
+  const others = brought.filter((one) => isReplicated(one) && !shown.some(({ key }) => key === one.key));
+  return { before: [...own, ...others, ...shown], after: [...own, ...shown] };
+}
+
+/** `brought`: properties that the task has given the copy. */
 export function wantedState(
   collection: CatalogCollection,
   schema: CollectionSchema,
   definitions: CatalogDefinitions | undefined,
+  brought: readonly KeyValue[] = [],
 ): WantedState {
   const { partitions } = collection;
-  const shown = { properties: propertiesOf(collection), fields: fieldSettings(collection) };
+  const shown = {
+    properties: propertiesOf(collection),
+    removed: removedOf(collection, brought),
+    fields: fieldSettings(collection),
+  };
   const nameOf = (fieldId: bigint): string | undefined => schema.fields.find(({ id }) => id === fieldId)?.name;
   const indexes = (definitions?.indexes ?? []).flatMap(({ name, fieldId, params }) => {
     const fieldName = nameOf(fieldId);

@@ -198,6 +198,12 @@ describe('a task in the store', () => {
     });
   });
 
+  test('keeps the properties that a copy has been given', () => {
+    store.begin(FIRST_STATE);
+    store.setProperties(COLLECTION, [{ key: 'a', value: '1' }]);
+    expect(store.load()?.collections[0]?.properties).toEqual([{ key: 'a', value: '1' }]);
+  });
+
   test('keeps the schema that a copy has grown to', () => {
     store.begin(FIRST_STATE);
     store.setSchema(COLLECTION, Uint8Array.of(1, 2, 3));
@@ -375,6 +381,7 @@ describe('the lease of a task', () => {
     removeAlias: (of) => of.removeAlias({ database: 'shop', alias: 'current' }),
     addImport: (of) => of.addImport({ id: 5n, collectionId: COLLECTION, isLeftOut: true }),
     forgetImports: (of) => of.forgetImports([5n]),
+    setProperties: (one) => one.setProperties(COLLECTION, [{ key: 'a', value: '1' }]),
     setSchema: (one) => one.setSchema(COLLECTION, Uint8Array.of(1)),
     setOperationsUntil: (of) => of.setOperationsUntil(COLLECTION, asOrdinal(12n)),
     beginRecopy: (of) => of.beginRecopy(COLLECTION, 'created'),

@@ -32,6 +32,7 @@ const CALL_NAMES = [
   'ReplicateMessage',
   'CreateIndex',
   'AddCollectionField',
+  'AlterCollection',
   'AlterCollectionField',
   'DescribeCollection',
 ];
@@ -290,5 +291,53 @@ describe('a setting of a field', () => {
         ['id', new Map()],
       ]),
     );
+  });
+});
+
+describe('properties that are taken away', () => {
+  const at = { database: 'd', collection: 'c' };
+  const TTL = { key: 'collection.ttl.seconds', value: '60' };
+  const MMAP = { key: 'mmap.enabled', value: 'true' };
+  /** A collection that has `left` when it is asked. */
+  const server = (version: string, left: readonly object[], altered = status(0, '')): typeof answer => {
+    return ({ name }) => {
+      if (name === 'GetVersion') return encodeMessage('GetVersionResponse', { status: {}, version });
+      if (name === 'AlterCollection') return altered;
+      return encodeMessage('DescribeCollectionResponse', { status: {}, collectionID: '7', properties: left });
+    };
+  };
+  const altered = () =>
+    calls
+      .filter(({ name }) => name === 'AlterCollection')
+      .map(({ request }) => decodeRequest('AlterCollectionRequest', request));
+
+  it('are named in one request, with nothing to be set beside them', async () => {
+    answer = server('2.5.4', []);
+    await target.removeProperties(at, [TTL.key, MMAP.key], never);
+    expect(altered()).toEqual([{ dbName: 'd', collectionName: 'c', deleteKeys: [TTL.key, MMAP.key] }]);
+  });
+
+  it.each([
+    ['does not know of that, and is not asked', 'v2.3.5', 1],
+    ['passes the list over', '2.4.1', 2],
+  ])('let no row expire at a server that %s', async (_what, version, requests) => {
+    answer = server(version, [TTL]);
+    await target.removeProperties(at, [TTL.key], never);
+    expect(altered()).toHaveLength(requests);
+    expect(altered().at(-1)).toMatchObject({ properties: [{ key: TTL.key, value: '0' }] });
+  });
+
+  it('and are still there are named, when the lifetime of rows is off', async () => {
+    answer = server('v2.3.5', [TTL, MMAP]);
+    const error = await failure(target.removeProperties(at, [TTL.key, MMAP.key], never));
+    expect(error).toMatchObject({ code: 'unsupported', context: { outcome: 'refused' } });
+    expect(error.message).toMatch(/cannot take away properties of d\.c: mmap\.enabled\./);
+    expect(altered()).toMatchObject([{ properties: [{ key: TTL.key, value: '0' }] }]);
+  });
+
+  it('and refused are refused by the words of the server', async () => {
+    answer = server('2.5.4', [MMAP], status(1100, 'can not delete mmap properties if collection loaded'));
+    const error = await failure(target.removeProperties(at, [MMAP.key], never));
+    expect(error.message).toMatch(/can not delete mmap properties/);
   });
 });

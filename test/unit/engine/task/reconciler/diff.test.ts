@@ -10,6 +10,7 @@ const OTHER = { ...INDEX, params: [{ key: 'index_type', value: 'HNSW' }] };
 
 const wanted = (change: Partial<WantedState> = {}): WantedState => ({
   properties: [],
+  removed: [],
   fields: [],
   indexes: [],
   load: undefined,
@@ -91,6 +92,24 @@ describe('the steps between catalogue and copy', () => {
     const load = { replicaNumber: 1, partitions: ['_default'], isWhole: true };
     const there = found({ indexes: [INDEX], loadedPartitions: ['_default'] });
     expect(kinds(wanted({ properties, indexes: [INDEX], load }), there)).toEqual(['release', 'setProperties', 'load']);
+  });
+
+  test('take away properties that the source has no more, where they are there', () => {
+    const properties = new Map([
+      ['collection.ttl.seconds', '60'],
+      ['of.the.operator', 'x'],
+    ]);
+    const removed = ['collection.ttl.seconds', 'not.there'];
+    expect(stepsBetween(wanted({ removed }), found({ properties }))).toEqual([
+      { kind: 'removeProperties', keys: ['collection.ttl.seconds'] },
+    ]);
+    const load = { replicaNumber: 1, partitions: ['_default'], isWhole: true };
+    const there = found({
+      ...{ properties: new Map([['mmap.enabled', 'true']]), indexes: [INDEX], loadedPartitions: ['_default'] },
+    });
+    expect(kinds(wanted({ removed: ['mmap.enabled'], indexes: [INDEX], load }), there)).toEqual([
+      ...['release', 'removeProperties', 'load'],
+    ]);
   });
 
   describe('alter the settings of a field', () => {
