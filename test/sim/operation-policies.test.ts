@@ -364,10 +364,18 @@ describe('rights', () => {
     const { source, task, running, operate } = await following({ replicateRights: true });
     operate('updateCredential', { username: 'before', oldPassword: 'x', newPassword: 'y' });
     operate('createRole', { entity: { name: 'reader' } });
+    operate('operateUserRole', { username: 'before', roleName: 'reader' });
+    operate('operateUserRole', { username: 'before', roleName: 'never', type: 1 });
     source.tickAll();
     await running.level();
-    expect(history(task, ...MADE)).toEqual(['updateCredential before failed', 'createRole reader applied']);
+    expect(history(task, ...MADE)).toEqual([
+      'updateCredential before failed',
+      'createRole reader applied',
+      'operateUserRole before / reader failed',
+      'operateUserRole before / never applied',
+    ]);
     expect(running.status().notices.join()).toMatch(/refused updateCredential of before/);
+    expect(running.status()).toMatchObject({ state: 'following' });
   });
 
   test('are not repeated after a restart, although an older operation is pending', async () => {

@@ -230,6 +230,10 @@ const REQUESTS: Readonly<Partial<Record<OperationName, string>>> = {
   dropRole: 'DropRoleRequest',
   operateUserRole: 'OperateUserRoleRequest',
   operatePrivilege: 'OperatePrivilegeRequest',
+  operatePrivilegeV2: 'OperatePrivilegeV2Request',
+  createPrivilegeGroup: 'CreatePrivilegeGroupRequest',
+  dropPrivilegeGroup: 'DropPrivilegeGroupRequest',
+  operatePrivilegeGroup: 'OperatePrivilegeGroupRequest',
 };
 
 export const requestNameOf = (operation: OperationName): string => {

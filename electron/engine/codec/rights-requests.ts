@@ -68,6 +68,34 @@ export function readRightsSubject(operation: OperationName, request: Uint8Array)
   return 'kind' in found ? {} : found;
 }
 
+const TAKEN_AWAY: ReadonlySet<OperationName> = new Set(['deleteCredential', 'dropRole', 'dropPrivilegeGroup']);
+
+/** Where the requests that do either have `type` (milvus.proto, 2.3 to 2.6). */
+const FIELD_TYPE: Partial<Record<OperationName, number>> = {
+  operateUserRole: 4,
+  operatePrivilege: 3,
+  operatePrivilegeV2: 4,
+  operatePrivilegeGroup: 4,
+};
+/** `RemoveUserFromRole`, `Revoke`, `RemovePrivilegesFromGroup`. The other one, 0, is not on the wire. */
+const TYPE_REMOVE = 1n;
+
+/** It drops something, or takes something away, rather than making or adding it. */
+export function isTakenAway(operation: OperationName, request: Uint8Array): boolean {
+  const field = FIELD_TYPE[operation];
+  if (field === undefined) return TAKEN_AWAY.has(operation);
+  const found = orFailure(() => {
+    const cursor = new WireCursor(request);
+    let isRemoved = false;
+    while (cursor.next()) {
+      if (cursor.field === field) isRemoved = cursor.uint64() === TYPE_REMOVE;
+      else cursor.skip();
+    }
+    return isRemoved;
+  });
+  return found === true;
+}
+
 /** `oldPassword` and `newPassword` of milvus.UpdateCredentialRequest, base64 of the plain text (internal/proxy/impl.go, 2.3). */
 const OLD_PASSWORD = 3;
 const NEW_PASSWORD = 4;

@@ -5,10 +5,10 @@
  * password or a lost role there would lock Lifeline and the operator out of the standby. What the target refuses is recorded
  * and passed over: a user that the source made before replication began is not on the target, since nobody can read a password.
  */
-import type { ReplicationError } from '../../../shared/model/replication-error.ts';
+import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { isRefused } from '../errors/policy.ts';
 import type { OperationRecord } from '../codec/records.ts';
-import { readRightsSubject, withNewPasswordAsOld, type RightsSubject } from '../codec/rights-requests.ts';
+import { isTakenAway, readRightsSubject, withNewPasswordAsOld, type RightsSubject } from '../codec/rights-requests.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
 import type { OperationOutcome } from './operation-executor.ts';
 
@@ -48,8 +48,9 @@ export class RightsOperations {
       await this.#send(operation, request);
       return { outcome: 'applied' };
     } catch (error) {
-      if (!isRefused(error)) throw error;
-      if (isDoneAlready(error)) return { outcome: 'applied', reason: 'It was so on the target already.' };
+      if (!isNotTaken(error)) throw error;
+      if (isDoneAlready(operation, request, error))
+        return { outcome: 'applied', reason: 'It was so on the target already.' };
       if (operation === 'updateCredential' && (await this.#isPasswordSet(request))) return { outcome: 'applied' };
       const whom = subject.user ?? subject.role ?? subject.privilegeGroup ?? '';
       this.#context.notice(
@@ -65,7 +66,7 @@ export class RightsOperations {
       await this.#send('updateCredential', withNewPasswordAsOld(request));
       return true;
     } catch (error) {
-      if (isRefused(error)) return false;
+      if (isNotTaken(error)) return false;
       throw error;
     }
   }
@@ -76,11 +77,24 @@ export class RightsOperations {
   }
 }
 
-/** 2.3.5 has no codes for these. */
-const DONE_ALREADY = /already exist|has already|not found|not exist/i;
+/**
+ * The target has answered that it does not do it. Milvus has no codes for what it refuses of rights (65535 and a text; 2.3 to
+ * 2.5), so that such an answer counts as open everywhere else; here a repetition asks for the same, and is met again after a crash.
+ */
+export const isNotTaken = (error: unknown): error is ReplicationError =>
+  isRefused(error) || (error instanceof ReplicationError && error.code === 'unknown');
 
-const isDoneAlready = (error: ReplicationError): boolean =>
-  error.code === 'alreadyExists' || DONE_ALREADY.test(error.message);
+/** In the words of 2.3 to 2.6: of a user or a role that is to be made or added to, and of a privilege group. */
+const THERE_ALREADY = /already exist|has already|been granted|is defined by users/i;
+/** What is to be taken away, or what it is to be taken from. */
+const GONE_ALREADY = /not found|not exist|not a custom privilege group|there is no privilege group/i;
+
+/** A password that differs is not "there already", and is tried otherwise. */
+function isDoneAlready(operation: RightsOperation, request: Uint8Array, error: ReplicationError): boolean {
+  if (operation === 'updateCredential') return false;
+  if (isTakenAway(operation, request)) return GONE_ALREADY.test(error.message);
+  return error.code === 'alreadyExists' || THERE_ALREADY.test(error.message);
+}
 
 export const subjectOf = (record: OperationRecord): RightsSubject =>
   readRightsSubject(record.operation, record.request);
