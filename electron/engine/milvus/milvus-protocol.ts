@@ -235,6 +235,35 @@ export interface MilvusCalls {
     response: MilvusStatus;
   };
   OperatePrivilege: { request: { readonly entity: object; readonly type: number }; response: MilvusStatus };
+  OperatePrivilegeV2: {
+    request: {
+      readonly role: { readonly name: string };
+      readonly grantor: { readonly privilege: { readonly name: string } };
+      readonly type: number;
+      readonly dbName: string;
+      readonly collectionName: string;
+    };
+    response: MilvusStatus;
+  };
+  CreatePrivilegeGroup: { request: { readonly groupName: string }; response: MilvusStatus };
+  DropPrivilegeGroup: { request: { readonly groupName: string }; response: MilvusStatus };
+  OperatePrivilegeGroup: {
+    request: {
+      readonly groupName: string;
+      readonly privileges: readonly { readonly name: string }[];
+      readonly type: number;
+    };
+    response: MilvusStatus;
+  };
+  ListPrivilegeGroups: {
+    request: object;
+    response: StatusResponse & {
+      readonly privilegeGroups: readonly {
+        readonly groupName: string;
+        readonly privileges: readonly { readonly name: string }[];
+      }[];
+    };
+  };
   Flush: {
     request: { readonly dbName: string; readonly collectionNames: readonly string[] };
     response: StatusResponse;

@@ -15,6 +15,8 @@ export interface Grant {
   readonly database: string;
   /** As the API names it, such as `Search`. */
   readonly privilege: string;
+  /** The privilege is a group: of users, or built in. Its object says nothing, its name is a collection's. */
+  readonly isGroup?: boolean;
 }
 
 export interface RoleRights {
@@ -23,17 +25,38 @@ export interface RoleRights {
   readonly grants: readonly Grant[];
 }
 
+/** Made by users; what is built in is there on every server that knows it. */
+export interface PrivilegeGroup {
+  readonly name: string;
+  /** Privileges, and other groups. */
+  readonly privileges: readonly string[];
+}
+
 export interface ClusterRights {
   readonly users: readonly string[];
   readonly databases: readonly string[];
   readonly roles: readonly RoleRights[];
+  /** `undefined`: the server knows none. */
+  readonly groups?: readonly PrivilegeGroup[] | undefined;
 }
 
 export type RightsChange =
-  | { readonly operation: 'createRole'; readonly role: string }
-  | { readonly operation: 'dropRole'; readonly role: string }
+  | { readonly operation: 'createRole' | 'dropRole'; readonly role: string }
   | { readonly operation: 'operateUserRole'; readonly role: string; readonly user: string; readonly isAdded: boolean }
-  | { readonly operation: 'operatePrivilege'; readonly role: string; readonly grant: Grant; readonly isAdded: boolean };
+  | {
+      /** V2: of a group. */
+      readonly operation: 'operatePrivilege' | 'operatePrivilegeV2';
+      readonly role: string;
+      readonly grant: Grant;
+      readonly isAdded: boolean;
+    }
+  | { readonly operation: 'createPrivilegeGroup' | 'dropPrivilegeGroup'; readonly group: string }
+  | {
+      readonly operation: 'operatePrivilegeGroup';
+      readonly group: string;
+      readonly privileges: readonly string[];
+      readonly isAdded: boolean;
+    };
 
 export interface RightsReader {
   read(signal: AbortSignal): Promise<ClusterRights>;
@@ -53,7 +76,8 @@ export function mapGrants(rights: ClusterRights, map: NameMap): ClusterRights {
   const mapped = (grant: Grant): Grant => {
     if (grant.database === EVERY) return grant;
     const database = grant.database === '' ? DEFAULT_DATABASE : grant.database;
-    const isOne = grant.object === 'Collection' && grant.objectName !== EVERY;
+    const isOfCollection = grant.object === 'Collection' || grant.isGroup === true;
+    const isOne = isOfCollection && grant.objectName !== EVERY && grant.objectName !== '';
     if (!isOne) return { ...grant, database: map.database(database) };
     const address = map.address({ database, collection: grant.objectName });
     return { ...grant, database: address.database, objectName: address.collection };

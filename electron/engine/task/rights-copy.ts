@@ -1,27 +1,33 @@
 /**
- * Roles, memberships and grants brought over from what the source's API shows: 2.3.5 writes nothing of them into its
- * log, with authorization on too (seen), and later servers say there only what changes from now on. Users cannot be brought over
- * so: nobody can read a password. Those that the target lacks are named.
+ * Privilege groups, roles, memberships and grants brought over from what the source's API shows: 2.3.5 writes nothing of them into
+ * its log, with authorization on too (seen), and later servers say there only what changes from now on. Users cannot be brought
+ * over so: nobody can read a password. Those that the target lacks are named.
  *
- * A role that this task has made on the target is kept exactly as the source's, and dropped when the source no longer shows it in
- * an answer that shows Milvus' own roles. A role that was there before is only added to.
+ * A role or a group that this task has made on the target is kept exactly as the source's, and dropped when the source no longer
+ * shows it in an answer that shows Milvus' own roles. One that was there before is only added to.
+ *
+ * Each change goes by the policy of its operation. What a person is asked about waits with all that comes behind it, and the
+ * source is read again when it is decided.
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
-import { TIME_TICK_ZERO } from '../../../shared/time/time-tick.ts';
+import type { OperationAction } from '../../../shared/model/operation-policy.ts';
 import type { CompiledMapping } from '../../../shared/model/name-mapping.ts';
 import {
   grantText,
   mapGrants,
   type ClusterRights,
+  type Grant,
+  type PrivilegeGroup,
   type RightsChange,
   type RightsKeeper,
   type RightsReader,
   type RoleRights,
 } from '../milvus/rights.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { isRefused } from '../errors/policy.ts';
 import { SerialLane } from '../runtime/waiting.ts';
 import type { OperationJournal } from './operation-journal.ts';
+import { StepJournal } from './reconciler/step-journal.ts';
+import { isNotTaken } from './rights-operations.ts';
 
 /** Between two readings. Rights change rarely, and each reading is a call for every role. */
 const READ_INTERVAL_MS = 5_000;
@@ -46,6 +52,7 @@ export interface RightsCopyContext {
 
 export class RightsCopy {
   readonly #context: RightsCopyContext;
+  readonly #steps: StepJournal;
   readonly #lane = new SerialLane();
   #lastMs = Number.NEGATIVE_INFINITY;
   #isReading = false;
@@ -53,9 +60,12 @@ export class RightsCopy {
   #own: Set<string> | undefined;
   /** Refused by the target, and said: not asked for again and again. */
   readonly #refused = new Set<string>();
+  /** Left out, and told in the history, under the policy that held then. */
+  readonly #leftOut = new Map<string, OperationAction>();
 
   constructor(context: RightsCopyContext) {
     this.#context = context;
+    this.#steps = new StepJournal(context);
   }
 
   /** Several times a second. */
@@ -83,10 +93,17 @@ export class RightsCopy {
   }
 
   async #bringOver(): Promise<void> {
+    let wasAsked = true;
+    // What was read before a person has decided is not what the source has now.
+    while (wasAsked && this.#isOn) wasAsked = await this.#bringOverUntilAsked();
+  }
+
+  /** @returns whether a person was asked. Without an answer of a whole cluster nothing is done. */
+  async #bringOverUntilAsked(): Promise<boolean> {
     const { source, target, signal, onTarget, notice } = this.#context;
-    if (source === undefined || target === undefined) return;
+    if (source === undefined || target === undefined) return false;
     const wanted = mapGrants(await source.read(signal), this.#context.mapping);
-    if (!wanted.roles.some(({ name }) => name === ADMIN)) return;
+    if (!wanted.roles.some(({ name }) => name === ADMIN)) return false;
     const found = await onTarget('readRights', (call) => target.read(call));
     const missing = wanted.users.filter((user) => !found.users.includes(user));
     if (missing.length > 0) {
@@ -94,25 +111,62 @@ export class RightsCopy {
         `Users that the target lacks, since passwords cannot be read: ${missing.toSorted().join(', ')}. Create them there; their roles follow.`,
       );
     }
-    for (const change of this.#changes(wanted, found)) await this.#apply(change);
+    const notMade = new Set<string>();
+    for (const change of this.#changes(wanted, found)) {
+      // What is not made has nothing that could be changed.
+      if (needsOf(change).some((name) => notMade.has(name))) continue;
+      const isAsked = this.#context.journal.policyOf(change.operation) === 'ask' && !this.#isLeftOut(change);
+      const isApplied = await this.#apply(change);
+      if (isAsked) return true;
+      if (!isApplied && MAKING.has(change.operation)) notMade.add(keyOf(change));
+    }
+    return false;
   }
 
-  /** @returns what makes the roles of `found` those of `wanted`, in an order that a server takes. */
+  /** @returns what makes the rights of `found` those of `wanted`, in an order that a server takes. */
   #changes(wanted: ClusterRights, found: ClusterRights): RightsChange[] {
-    this.#own ??= this.#ownRoles();
+    this.#own ??= this.#ownOnes();
     const changes: RightsChange[] = [];
-    for (const role of wanted.roles) {
-      const there = found.roles.find(({ name }) => name === role.name);
-      if (there === undefined) changes.push({ operation: 'createRole', role: role.name });
-      const isOwn = there === undefined || this.#own.has(role.name);
-      changes.push(...this.#inRole(role, there ?? { ...role, members: [], grants: [] }, found, isOwn));
+    const there = new Map((found.groups ?? []).map((group) => [group.name, group]));
+    // All of them before any is filled: groups may have groups.
+    for (const { name } of wanted.groups ?? []) {
+      if (!there.has(name)) changes.push({ operation: 'createPrivilegeGroup', group: name });
     }
-    for (const role of found.roles) {
-      if (!this.#own.has(role.name) || wanted.roles.some(({ name }) => name === role.name)) continue;
-      changes.push(...this.#inRole({ ...role, members: [], grants: [] }, role, found, true));
-      changes.push({ operation: 'dropRole', role: role.name });
+    for (const group of wanted.groups ?? []) changes.push(...this.#inGroup(group, there.get(group.name)));
+    changes.push(...this.#ofRoles(wanted, found));
+    if (wanted.groups === undefined) return changes;
+    // Behind the grants that named them.
+    for (const group of there.keys()) {
+      const isWanted = wanted.groups.some(({ name }) => name === group);
+      if (!isWanted && this.#own.has(groupKey(group))) changes.push({ operation: 'dropPrivilegeGroup', group });
     }
     return changes;
+  }
+
+  *#inGroup({ name: group, privileges }: PrivilegeGroup, found: PrivilegeGroup | undefined): Iterable<RightsChange> {
+    const had = found?.privileges ?? [];
+    const more = had.filter((privilege) => !privileges.includes(privilege));
+    const lacks = privileges.filter((privilege) => !had.includes(privilege));
+    const operation = 'operatePrivilegeGroup';
+    // First, since a group has privileges of one level only.
+    if (more.length > 0 && this.#own?.has(groupKey(group)) === true)
+      yield { operation, group, privileges: more, isAdded: false };
+    if (lacks.length > 0) yield { operation, group, privileges: lacks, isAdded: true };
+  }
+
+  *#ofRoles(wanted: ClusterRights, found: ClusterRights): Iterable<RightsChange> {
+    for (const role of wanted.roles) {
+      const there = found.roles.find(({ name }) => name === role.name);
+      if (there === undefined) yield { operation: 'createRole', role: role.name };
+      const isOwn = there === undefined || this.#own?.has(roleKey(role.name)) === true;
+      yield* this.#inRole(role, there ?? { ...role, members: [], grants: [] }, found, isOwn);
+    }
+    for (const role of found.roles) {
+      const isWanted = wanted.roles.some(({ name }) => name === role.name);
+      if (isWanted || this.#own?.has(roleKey(role.name)) !== true) continue;
+      yield* this.#inRole({ ...role, members: [], grants: [] }, role, found, true);
+      yield { operation: 'dropRole', role: role.name };
+    }
   }
 
   *#inRole(
@@ -133,7 +187,7 @@ export class RightsCopy {
     const had = new Set(found.grants.map(grantText));
     for (const grant of wanted.grants) {
       if (!had.has(grantText(grant)) && isShown(grant.database))
-        yield { operation: 'operatePrivilege', role, grant, isAdded: true };
+        yield { operation: operationOf(grant), role, grant, isAdded: true };
     }
     if (!isOwn) return;
     for (const user of found.members) {
@@ -142,70 +196,87 @@ export class RightsCopy {
     }
     const has = new Set(wanted.grants.map(grantText));
     for (const grant of found.grants) {
-      if (!has.has(grantText(grant))) yield { operation: 'operatePrivilege', role, grant, isAdded: false };
+      if (!has.has(grantText(grant))) yield { operation: operationOf(grant), role, grant, isAdded: false };
     }
   }
 
-  async #apply(change: RightsChange): Promise<void> {
+  #isLeftOut(change: RightsChange): boolean {
+    return this.#leftOut.get(textOf(change)) === this.#context.journal.policyOf(change.operation);
+  }
+
+  /** By its policy. @returns whether it is done. */
+  async #apply(change: RightsChange): Promise<boolean> {
     const { target, journal, onTarget, notice } = this.#context;
-    const { operation, role } = change;
+    const { operation } = change;
     const object = describe(change);
-    // Whether it is applied was decided once for all that the catalogue shows: to ask would hold up what nobody waits for.
-    if (this.#refused.has(object) || journal.policyOf(operation) !== 'apply') return;
+    const text = textOf(change);
+    if (this.#refused.has(text) || this.#isLeftOut(change)) return false;
+    const make = () => onTarget(operation, async (signal) => target?.change(change, signal));
     try {
-      await onTarget(operation, async (signal) => target?.change(change, signal));
+      if (!(await this.#steps.run({ operation, object }, undefined, make))) {
+        this.#leftOut.set(text, journal.policyOf(operation));
+        return false;
+      }
     } catch (error) {
-      if (!isRefused(error)) throw error;
-      this.#refused.add(object);
-      this.#record(change, 'failed', error.message);
+      if (!isNotTaken(error)) throw error;
+      this.#refused.add(text);
       notice(`The target refused ${operation} of ${object}. Rights differ there; see the history of operations.`);
-      return;
+      return false;
     }
-    if (operation === 'createRole') this.#own?.add(role);
-    if (operation === 'dropRole') this.#own?.delete(role);
-    this.#record(change, 'applied');
+    if (MAKING.has(operation)) this.#own?.add(keyOf(change));
+    else if (DROPPING.has(operation)) this.#own?.delete(keyOf(change));
+    return true;
   }
 
-  #record(change: RightsChange, outcome: 'applied' | 'failed', reason?: string): void {
-    const { journal, clock } = this.#context;
-    const { operation, role } = change;
-    const isOfRole = operation === 'createRole' || operation === 'dropRole';
-    journal.record({
-      ...(isOfRole ? { id: roleId(role) } : {}),
-      at: clock.now(),
-      tick: TIME_TICK_ZERO,
-      source: 'catalogue',
-      operation,
-      database: '',
-      object: describe(change),
-      outcome,
-      reason,
-    });
-  }
-
-  /** One event of each role that it has made or dropped stands in the history. */
-  #ownRoles(): Set<string> {
-    const events = this.#context.journal.events();
-    return new Set(
-      events.flatMap(({ id, operation, object, outcome }) =>
-        object !== undefined && id === roleId(object) && operation === 'createRole' && outcome === 'applied'
-          ? [object]
-          : [],
-      ),
-    );
+  /** As the history has it: made by this task, and not dropped by it since. */
+  #ownOnes(): Set<string> {
+    const own = new Set<string>();
+    for (const { source, operation, object, outcome } of this.#context.journal.events().toReversed()) {
+      if (source !== 'catalogue' || outcome !== 'applied' || object === undefined) continue;
+      const key = OF_GROUPS.has(operation) ? groupKey(object) : roleKey(object);
+      if (MAKING.has(operation)) own.add(key);
+      else if (DROPPING.has(operation)) own.delete(key);
+    }
+    return own;
   }
 }
 
-const roleId = (role: string): string => `rights/role/${role}`;
+const roleKey = (role: string): string => `role ${role}`;
+const groupKey = (group: string): string => `group ${group}`;
+
+const operationOf = ({ isGroup }: Grant): 'operatePrivilege' | 'operatePrivilegeV2' =>
+  isGroup === true ? 'operatePrivilegeV2' : 'operatePrivilege';
+
+const MAKING: ReadonlySet<string> = new Set(['createRole', 'createPrivilegeGroup']);
+const DROPPING: ReadonlySet<string> = new Set(['dropRole', 'dropPrivilegeGroup']);
+const OF_GROUPS: ReadonlySet<string> = new Set(['createPrivilegeGroup', 'dropPrivilegeGroup']);
+
+/** The role or the group that it is about. */
+const keyOf = (change: RightsChange): string => ('group' in change ? groupKey(change.group) : roleKey(change.role));
+
+/** What has to be there for it. */
+const needsOf = (change: RightsChange): string[] =>
+  'grant' in change && change.grant.isGroup === true
+    ? [keyOf(change), groupKey(change.grant.privilege)]
+    : [keyOf(change)];
+
+const textOf = (change: RightsChange): string => `${change.operation} ${describe(change)}`;
 
 function describe(change: RightsChange): string {
+  const sign = 'isAdded' in change && change.isAdded ? '+' : '−';
   switch (change.operation) {
     case 'createRole':
     case 'dropRole':
       return change.role;
     case 'operateUserRole':
-      return `${change.user} ${change.isAdded ? '+' : '−'} ${change.role}`;
+      return `${change.user} ${sign} ${change.role}`;
     case 'operatePrivilege':
-      return `${change.role} ${change.isAdded ? '+' : '−'} ${grantText(change.grant)}`;
+    case 'operatePrivilegeV2':
+      return `${change.role} ${sign} ${grantText(change.grant)}`;
+    case 'createPrivilegeGroup':
+    case 'dropPrivilegeGroup':
+      return change.group;
+    case 'operatePrivilegeGroup':
+      return `${change.group} ${sign} ${change.privileges.join(', ')}`;
   }
 }
