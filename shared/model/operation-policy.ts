@@ -64,11 +64,19 @@ export function defaultActionOf(operation: PolicyOperation): OperationAction {
   return operation === 'unknown' || operation === 'truncateCollection' ? 'ask' : 'apply';
 }
 
+/** What nobody knows nobody can apply. */
+export const actionsOf = (operation: PolicyOperation): readonly OperationAction[] =>
+  operationActionSchema.options.filter((action) => operation !== 'unknown' || action !== 'apply');
+
 /** Only those that differ from the default need to be named. */
-const operationPoliciesSchema = z.partialRecord(
-  z.enum(POLICY_OPERATIONS as [PolicyOperation, ...PolicyOperation[]]),
-  operationActionSchema,
-);
+const operationPoliciesSchema = z
+  .partialRecord(z.enum(POLICY_OPERATIONS as [PolicyOperation, ...PolicyOperation[]]), operationActionSchema)
+  .superRefine(({ unknown }, context) => {
+    if (unknown === undefined || actionsOf('unknown').includes(unknown)) return;
+    const message =
+      'An operation that this version does not know cannot be applied: choose to skip it, or to be asked.';
+    context.addIssue({ code: 'custom', path: ['unknown'], message });
+  });
 
 /** `schema.ConsistencyLevel`, by Milvus' own names. */
 export const CONSISTENCY_LEVELS = ['Strong', 'Session', 'Bounded', 'Eventually'] as const;
@@ -97,3 +105,10 @@ export const operationSettingsSchema = z.strictObject({
   overrides: targetOverridesSchema.optional(),
 });
 export type OperationSettings = Immutable<z.output<typeof operationSettingsSchema>>;
+
+/** As settings were stored: to apply what nobody knows could be chosen once, and has always meant to ask. */
+export const storedOperationSettingsSchema = z.preprocess((stored) => {
+  const { policies, ...rest } = stored as { readonly policies?: Readonly<Record<string, unknown>> };
+  if (policies?.['unknown'] !== 'apply') return stored;
+  return { ...rest, policies: { ...policies, unknown: 'ask' } };
+}, operationSettingsSchema);

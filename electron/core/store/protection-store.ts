@@ -8,7 +8,7 @@ import { selectionSchema, type Selection } from '../../../shared/model/selection
 import type { TaskScope } from '../../../shared/model/task-state.ts';
 import { startPointSchema, type StartPoint } from '../../../shared/model/start-point.ts';
 import { operationEventSchema, type OperationEvent } from '../../../shared/model/operation-event.ts';
-import { operationSettingsSchema, type OperationSettings } from '../../../shared/model/operation-policy.ts';
+import { storedOperationSettingsSchema, type OperationSettings } from '../../../shared/model/operation-policy.ts';
 import { quarantinedRecordSchema, type QuarantinedRecord } from '../../../shared/model/quarantine.ts';
 import { gapSchema, joinCertificateSchema } from '../../../shared/model/task-history.ts';
 import { storeError } from './store-error.ts';
@@ -237,7 +237,9 @@ function toProtection(row: Record<string, SQLOutputValue>): StoredProtection {
     selection: row['selection'] === null ? undefined : selectionSchema.parse(JSON.parse(String(row['selection']))),
     mapping: row['mapping'] === null ? undefined : nameMappingSchema.parse(JSON.parse(String(row['mapping']))),
     operations:
-      row['operations'] === null ? undefined : operationSettingsSchema.parse(JSON.parse(String(row['operations']))),
+      row['operations'] === null
+        ? undefined
+        : storedOperationSettingsSchema.parse(JSON.parse(String(row['operations']))),
     createdAt: Number(row['created_at']),
     pausedAt: row['paused_at'] === null ? undefined : Number(row['paused_at']),
     lastStatus: row['last_status'] === null ? undefined : String(row['last_status']),

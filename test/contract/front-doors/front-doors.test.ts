@@ -370,6 +370,15 @@ describe.each(doors)('the contract over %s', (_name, start) => {
       code: 'invalidInput',
       context: { field: 'settings.overrides.shardNumber' },
     });
+    const unknown = client.call('tasks.operationSettings', {
+      id: task.id,
+      settings: { policies: { unknown: 'apply' } },
+    });
+    expect(await refusalOf(unknown)).toMatchObject({
+      code: 'invalidInput',
+      message: expect.stringContaining('cannot be applied'),
+      context: { field: 'settings.policies.unknown' },
+    });
     for (const { id } of tasks) await client.call('tasks.remove', { id });
     for (const { id } of [source, target]) await client.call('connections.remove', { id });
   });

@@ -123,6 +123,16 @@ it('changes policies and overrides of a protection that runs', async () => {
   });
 });
 
+it('does not offer to apply what nobody knows', async () => {
+  await mountWindow(createFakeClient(calmState()), PAGE);
+  const offered = (label: string) =>
+    [...document.body.querySelectorAll('label')]
+      .find((one) => one.querySelector('span')?.textContent === label)
+      ?.querySelectorAll('option').length;
+  expect(offered('Drop a collection')).toBe(3);
+  expect(offered('Anything that this version does not know')).toBe(2);
+});
+
 it('keeps a number out that Milvus would refuse', async () => {
   const client = createFakeClient(calmState());
   const { text } = await mountWindow(client, PAGE);

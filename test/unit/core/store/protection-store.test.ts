@@ -65,6 +65,8 @@ it('keeps what copies may take and what follows a gap, and what was never said s
   } as const;
   store.add(limited);
   expect(store.list()[1]).toEqual(limited);
+  store.setOperationSettings('orders', { policies: { unknown: 'apply' } });
+  expect(store.get('orders')?.operations).toEqual({ policies: { unknown: 'ask' } });
 });
 
 it('shows what the engine has recorded of gaps and quarantined messages, the newest first, until the protection goes', () => {
