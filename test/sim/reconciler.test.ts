@@ -6,6 +6,7 @@ import { pause } from '../../electron/engine/runtime/waiting.ts';
 import { MemoryTask, settle, until } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused } from '../support/memory-target.ts';
+import { buildOperation } from '../support/wal-builder.ts';
 import { useSimulatedTime } from './live.ts';
 import { rowsOf } from './scenarios.ts';
 
@@ -431,6 +432,41 @@ test('databases that become one on the target, and differ, leave its properties 
   );
   expect(target.calls.setDatabaseProperties).toBeUndefined();
   expect(task.violations).toEqual([]);
+});
+
+test('so they do by what the log alters, but for what they agree in', async () => {
+  const rules = [{ from: { database: 'two' }, to: { database: 'one' } }];
+  const { source, target, task, running } = await following({ mapping: { ...SAME_NAMES, rules } });
+  const alter = (name: string, ...properties: readonly { readonly key: string; readonly value: string }[]): void => {
+    const found = source.catalog.databases.get(name);
+    if (found !== undefined) source.catalog.databases.set(name, { ...found, properties });
+    const request = buildOperation('alterDatabase', { dbName: name, properties }, source.nextTick());
+    source.wal.append(source.operationChannel, request);
+  };
+  const limit = (value: string) => ({ key: 'database.max.collections', value });
+  const replicas = { key: 'database.replica.number', value: '2' };
+  source.createDatabase('one');
+  source.createDatabase('two');
+  source.insert(source.createCollection('c', { database: 'one', channels: [0] }), rowsOf(0, 2, 'c'));
+  source.tickAll();
+  await running.level();
+  alter('one', limit('10'), replicas);
+  alter('two', limit('20'));
+  source.tickAll();
+  await running.level();
+  expect(target.databaseProperties.get('one')).toBe(JSON.stringify([replicas]));
+  expect(running.status().notices.join()).toMatch(
+    /one and two are both one on the target, .*: database.max.collections/,
+  );
+  const altered = task.store.operations().filter(({ operation }) => operation === 'alterDatabase');
+  expect(altered.map(({ source: from, database, outcome }) => [from, database, outcome])).toEqual([
+    ['log', 'two', 'skipped'],
+    ['log', 'one', 'applied'],
+  ]);
+  alter('two', limit('10'));
+  source.tickAll();
+  await running.level();
+  expect(target.databaseProperties.get('one')).toContain(JSON.stringify(limit('10')));
 });
 
 test('an etcd that was put back changes nothing on the target, and that is said', async () => {

@@ -211,11 +211,16 @@ export class MemoryTarget implements Target {
   setDatabaseProperties(database: string, properties: readonly KeyValue[], signal: AbortSignal): Promise<void> {
     return this.#call('setDatabaseProperties', database, '', signal, () => {
       this.#database(database);
-      const held = this.#propertiesOf(database);
-      for (const { key, value } of properties) held.set(key, value);
-      const all = [...held].map(([key, value]) => ({ key, value }));
-      this.databaseProperties.set(database, JSON.stringify(all));
+      this.#setDatabaseProperties(database, properties);
     });
+  }
+
+  /** Those that are named; the others stay. */
+  #setDatabaseProperties(database: string, properties: readonly KeyValue[]): void {
+    const held = this.#propertiesOf(database);
+    for (const { key, value } of properties) held.set(key, value);
+    const all = [...held].map(([key, value]) => ({ key, value }));
+    this.databaseProperties.set(database, JSON.stringify(all));
   }
 
   readDatabaseProperties(database: string, signal: AbortSignal): Promise<ReadonlyMap<string, string> | undefined> {
@@ -432,8 +437,9 @@ export class MemoryTarget implements Target {
   alterDatabase(request: Uint8Array, signal: AbortSignal): Promise<void> {
     const body = decodeRequest('AlterDatabaseRequest', request);
     return this.#call('alterDatabase', textOf(body, 'dbName'), '', signal, () => {
-      this.#database(textOf(body, 'dbName'));
-      this.databaseProperties.set(textOf(body, 'dbName'), JSON.stringify(body['properties']));
+      const name = textOf(body, 'dbName');
+      this.#database(name);
+      this.#setDatabaseProperties(name, (body['properties'] ?? []) as KeyValue[]);
     });
   }
 

@@ -11,11 +11,11 @@ import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import { ReplicationError, toReplicationError, type ErrorCode } from '../../../shared/model/replication-error.ts';
 import { assertNever } from '../../../shared/assert-never.ts';
-import { readKeyValues } from '../codec/key-values.ts';
+import { readKeyValues, withoutKeyValues } from '../codec/key-values.ts';
 import type { OperationRecord, UnknownRecord } from '../codec/records.ts';
 import { isRefused } from '../errors/policy.ts';
 import { Conditions, SerialLanes } from '../runtime/waiting.ts';
-import type { KeyValue } from '../source/catalog/catalog.ts';
+import type { CatalogDatabase, KeyValue } from '../source/catalog/catalog.ts';
 import { withAddress } from '../target/operation-request.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
@@ -29,6 +29,7 @@ import {
   type OperationQuestion,
   type Park,
 } from './operation-journal.ts';
+import type { ContestedProperties } from './reconciler/databases.ts';
 import { subjectOf, subjectText, type RightsOperations } from './rights-operations.ts';
 
 /** Of these the catalogue shows what comes of them. */
@@ -52,6 +53,8 @@ export interface OperationOutcome {
 
 /** Field of `milvus.CreateDatabaseRequest` (2.4 and later). */
 const DATABASE_PROPERTIES = 3;
+/** Field of `milvus.AlterDatabaseRequest` (2.4 and later). A request that deletes keys sets none. */
+const ALTERED_PROPERTIES = 4;
 
 export interface OperationExecutorContext {
   readonly target: Target;
@@ -76,6 +79,8 @@ export interface OperationExecutorContext {
   readonly notice: (text: string) => void;
   /** The copy is made what the catalogue shows, or stops. @returns whether that can be done. */
   leaveToCatalogue(replica: CollectionReplica): boolean;
+  /** What of these properties another of the source's databases, which is the same on the target, has otherwise. */
+  contestedOf(database: Pick<CatalogDatabase, 'name' | 'properties'>): Promise<ContestedProperties | undefined>;
   /** Seen, and deliberately not applied. */
   skipped(record: OperationRecord | UnknownRecord, reason: string): void;
 }
@@ -322,7 +327,10 @@ export class OperationExecutor {
   async #createDatabase({ database, request }: OperationRecord): Promise<OperationOutcome> {
     const context = this.#context;
     const name = context.targetDatabaseOf(database);
-    const properties = readKeyValues(request, DATABASE_PROPERTIES);
+    const told = readKeyValues(request, DATABASE_PROPERTIES);
+    const contested = told.length === 0 ? undefined : await context.contestedOf({ name: database, properties: told });
+    if (contested !== undefined) context.notice(contested.sentence);
+    const properties = told.filter(({ key }) => contested?.keys.has(key) !== true);
     await context.inDatabaseLane(name, () => context.ensureDatabase(name, properties));
     return { outcome: 'applied' };
   }
@@ -347,10 +355,17 @@ export class OperationExecutor {
 
   /** What the target cannot do is no reason to stop the others: it is recorded, and said. */
   async #alterDatabase({ database, request }: OperationRecord): Promise<OperationOutcome> {
-    const { target, onTarget, notice } = this.#context;
+    const { target, onTarget, notice, contestedOf } = this.#context;
+    const properties = readKeyValues(request, ALTERED_PROPERTIES);
+    const contested = await contestedOf({ name: database, properties });
+    if (contested !== undefined) notice(contested.sentence);
+    const reason = contested === undefined ? {} : { reason: contested.sentence };
+    if (contested !== undefined && properties.every(({ key }) => contested.keys.has(key)))
+      return { outcome: 'skipped', ...reason };
+    const agreed = contested === undefined ? request : withoutKeyValues(request, ALTERED_PROPERTIES, contested.keys);
     try {
-      await onTarget('alterDatabase', (signal) => target.alterDatabase(request, signal));
-      return { outcome: 'applied' };
+      await onTarget('alterDatabase', (signal) => target.alterDatabase(agreed, signal));
+      return { outcome: 'applied', ...reason };
     } catch (error) {
       if (!isRefused(error)) throw error;
       notice(`The properties of the database ${database} differ on the target: ${error.message}`);

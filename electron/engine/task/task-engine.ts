@@ -843,6 +843,12 @@ export class TaskEngine {
       targetDatabaseOf: (database) => this.#mapping.database(database),
       selection: this.#scope.selection,
       leaveToCatalogue: (replica) => this.#reconciler.leftTo(replica),
+      contestedOf: async (database) => {
+        if (this.#mapping.isSameNames) return undefined;
+        // What the others have by now.
+        await this.#catalog.now();
+        return this.#reconciler.contested(database);
+      },
       skipped: (record, reason) => this.#skipped(record, reason),
     });
     return {

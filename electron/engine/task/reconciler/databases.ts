@@ -44,9 +44,38 @@ interface Properties {
   readonly others: readonly string[];
 }
 
+/** The same by what the log sets. `undefined`: no other one says otherwise. */
+export interface ContestedProperties {
+  readonly keys: ReadonlySet<string>;
+  readonly sentence: string;
+}
+
+/** @param database With what the log sets of its properties. @param covered As the catalogue shows them now. */
+export function contestedProperties(
+  context: Pick<DatabasesContext, 'targetDatabaseOf'>,
+  database: Pick<CatalogDatabase, 'name' | 'properties'>,
+  covered: readonly CatalogDatabase[],
+): ContestedProperties | undefined {
+  const found = propertiesOf(context, database, covered);
+  if (found.contested.length === 0) return undefined;
+  return {
+    keys: new Set(found.contested.map(({ key }) => key)),
+    sentence: contestedText(context, database.name, found),
+  };
+}
+
+function contestedText(
+  { targetDatabaseOf }: Pick<DatabasesContext, 'targetDatabaseOf'>,
+  name: string,
+  { contested, others }: Properties,
+): string {
+  const keys = contested.map(({ key }) => key).join(', ');
+  return `The databases ${name} and ${others.join(', ')} are both ${targetDatabaseOf(name)} on the target, and differ at the source in: ${keys}. These properties are left there as they are.`;
+}
+
 function propertiesOf(
-  { targetDatabaseOf }: DatabasesContext,
-  { name, properties }: CatalogDatabase,
+  { targetDatabaseOf }: Pick<DatabasesContext, 'targetDatabaseOf'>,
+  { name, properties }: Pick<CatalogDatabase, 'name' | 'properties'>,
   covered: readonly CatalogDatabase[],
 ): Properties {
   const isBeside = (other: CatalogDatabase) => targetDatabaseOf(other.name) === targetDatabaseOf(name);
@@ -83,8 +112,9 @@ function* made(
 function* altered(
   { databases, target, onTarget, targetDatabaseOf, journal, names, notice }: DatabasesContext,
   name: string,
-  { agreed, contested, others }: Properties,
+  properties: Properties,
 ): Iterable<Seen> {
+  const { agreed, contested } = properties;
   const targetName = targetDatabaseOf(name);
   const object = `database ${name}`;
   const state = JSON.stringify([agreed, contested]);
@@ -94,12 +124,7 @@ function* altered(
     return;
   }
   const close = async (): Promise<boolean> => {
-    if (contested.length > 0) {
-      const keys = contested.map(({ key }) => key).join(', ');
-      notice(
-        `The databases ${name} and ${others.join(', ')} are both ${targetName} on the target, and differ at the source in: ${keys}. These properties are left there as they are.`,
-      );
-    }
+    if (contested.length > 0) notice(contestedText({ targetDatabaseOf }, name, properties));
     const read = (signal: AbortSignal) => target.readDatabaseProperties(targetName, signal);
     const found = await databases.inLane(targetName, () => onTarget('describeDatabase', read));
     const changed = agreed.filter(({ key, value }) => found?.get(key) !== value);

@@ -16,7 +16,7 @@ import { isRefused } from '../../errors/policy.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { retrying, type RetryObserver } from '../../runtime/retry.ts';
 import { Conditions, pause } from '../../runtime/waiting.ts';
-import type { Catalog, CatalogCollection, CatalogSnapshot } from '../../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection, CatalogDatabase, CatalogSnapshot } from '../../source/catalog/catalog.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 import type { KeySource } from '../../source/rows/row-source.ts';
 import type { Target } from '../../target/target.ts';
@@ -25,7 +25,7 @@ import type { CollectionReplica } from '../collection-replica.ts';
 import type { TaskSelection } from '../task-selection.ts';
 import type { TargetAliases } from '../target-aliases.ts';
 import { aliasesSeen } from './aliases.ts';
-import { databasesSeen, type DatabasesContext } from './databases.ts';
+import { contestedProperties, databasesSeen, type ContestedProperties, type DatabasesContext } from './databases.ts';
 import { stepsBetween } from './diff.ts';
 import { endOf, endsOfPartitions } from './ends.ts';
 import { AddedFields, notAltered } from './fields.ts';
@@ -81,6 +81,8 @@ export class Reconciler {
   /** By object, the state that could not be made: tried again when the catalogue shows something else, or by the next run. */
   readonly #refusals = new Map<string, string>();
   readonly #names: NamesSeen = { settled: new Map(), forget: (object) => this.#stamps.forget(object) };
+  /** Databases that the selection covers as a whole, as the last reading has them. */
+  #databases: readonly CatalogDatabase[] = [];
   /** Of these a rename was left out, by policy or as decided. */
   readonly #keepsName = new WeakSet<CollectionReplica>();
   /** The name that the source has given it is another's on the target. */
@@ -120,6 +122,11 @@ export class Reconciler {
     return true;
   }
 
+  /** What the log sets of a database, and another one that is the same on the target has otherwise by the last reading. */
+  contested(database: Pick<CatalogDatabase, 'name' | 'properties'>): ContestedProperties | undefined {
+    return contestedProperties(this.#context, database, this.#databases);
+  }
+
   /** For whoever looks for what holds it up. */
   toString(): string {
     return `closing ${[...this.#closing].join()}; blocked ${[...this.#blocked].join()}; ${this.#stamps.toString()}`;
@@ -144,6 +151,7 @@ export class Reconciler {
     }
     this.#revision = snapshot.revision;
     const fresh: Seen[] = [];
+    this.#databases = snapshot.databases.filter(({ name }) => this.#context.selection.coversDatabase(name));
     this.#blocked.clear();
     this.#isIncomplete = false;
     // A Milvus has at least its default database: what shows none shows nothing, and is looked at again.
