@@ -204,6 +204,55 @@ describe('a task on the lab', () => {
     expect(await countItems(target)).toBe(750);
   });
 
+  it('asks about an operation while it runs, and does what is answered', async () => {
+    const [source, target] = [await milvusOf('source'), await milvusOf('target')];
+    const { tasks } = await core.client.call('tasks.list', {});
+    const id = tasks[0]?.id ?? '';
+    const settings = { policies: { dropCollection: 'ask' } } as const;
+    await core.client.call('tasks.operationSettings', { id, settings });
+    const isThere = async (name: string): Promise<boolean> =>
+      (await target.hasCollection({ collection_name: name })).value === true;
+    const outcomeOf = async (name: string) => {
+      const { operations } = await core.client.call('tasks.operations', { id });
+      return operations.find((one) => one.operation === 'dropCollection' && one.collection?.name === name);
+    };
+    const whenWaiting = (count: number) =>
+      nextEvent(
+        core.client,
+        'task.status',
+        ({ status }) => status.operationsWaiting === count && (status.state === 'held') === count > 0,
+        ARRIVAL_TIMEOUT_MS,
+      );
+    for (const [name, decision, outcome] of [
+      ['passing', 'apply', 'applied'],
+      ['staying', 'skip', 'skipped'],
+    ] as const) {
+      const fields = [
+        { name: 'id', data_type: DataType.Int64, is_primary_key: true },
+        { name: 'embedding', data_type: DataType.FloatVector, dim: 4 },
+      ];
+      await source.createCollection({ collection_name: name, fields, shards_num: 1 });
+      await vi.waitUntil(() => isThere(name), ARRIVAL_TIMEOUT_MS);
+      const asked = whenWaiting(1);
+      await source.dropCollection({ collection_name: name });
+      const { status } = await asked;
+      expect(status.collections.find((one) => one.name === name)).toMatchObject({
+        state: 'held',
+        trouble: { error: { code: 'decisionNeeded' } },
+      });
+      const question = await outcomeOf(name);
+      expect(question).toMatchObject({ outcome: 'waiting', source: 'log' });
+      expect(await isThere(name)).toBe(true);
+      const answered = whenWaiting(0);
+      await core.client.call('tasks.decideOperation', { id, operationId: question?.id ?? '', decision });
+      await answered;
+      await vi.waitUntil(async () => (await outcomeOf(name))?.outcome === outcome, ARRIVAL_TIMEOUT_MS);
+      expect(await isThere(name)).toBe(decision === 'skip');
+      const again = core.client.call('tasks.decideOperation', { id, operationId: question?.id ?? '', decision });
+      await expect(again).rejects.toThrow(/waits for a decision any more/);
+    }
+  });
+
   it('ends with its protection, and the lab with its data and connections', async () => {
     const { tasks } = await core.client.call('tasks.list', {});
     for (const { id } of tasks) await core.client.call('tasks.remove', { id });
