@@ -107,7 +107,13 @@ describe('an operation whose policy is to ask', () => {
     expect({ state, operationsWaiting }).toEqual({ state: 'held', operationsWaiting: 1 });
     expect(collections.find(({ name }) => name === 'orders')).toMatchObject({
       state: 'held',
-      trouble: { error: { code: 'decisionNeeded', context: { operationId: id } } },
+      trouble: {
+        error: {
+          code: 'decisionNeeded',
+          message: expect.stringMatching(/the collection waits at that place/),
+          context: { operationId: id },
+        },
+      },
     });
     running.decide(id, 'apply');
     await running.level();
@@ -123,6 +129,17 @@ describe('an operation whose policy is to ask', () => {
     source.load(orders);
     source.tickAll();
     const id = await whenAsked(task);
+    source.insert(orders, rowsOf(0, 4, 'meanwhile'));
+    source.tickAll();
+    const copy = () => target.find({ database: 'default', collection: 'orders' })?.partitions.get('_default');
+    await until(() => copy()?.length === 4, 'the rows behind it');
+    const { state, collections, stages } = running.status();
+    expect(state).toBe('held');
+    expect(stages?.bottleneck.stage).not.toBe('blocked');
+    expect(collections.find(({ name }) => name === 'orders')).toMatchObject({
+      state: 'following',
+      trouble: { error: { code: 'decisionNeeded', message: expect.stringMatching(/its rows go on/) } },
+    });
     source.dropCollection(orders);
     source.tickAll();
     await settle(50);
@@ -143,7 +160,8 @@ describe('an operation whose policy is to ask', () => {
     source.tickAll();
     const id = await whenAsked(task);
     await until(() => history(task, ...MADE).includes('createIndex applied'), 'the operation behind it');
-    expect(running.status()).toMatchObject({ state: 'held', trouble: { error: { code: 'decisionNeeded' } } });
+    const error = { code: 'decisionNeeded', message: expect.stringMatching(/everything else goes on/) };
+    expect(running.status()).toMatchObject({ state: 'held', trouble: { error } });
     expect(() => running.decide(id, 'apply')).toThrow(/by hand/);
     running.decide(id, 'skip');
     await running.level();

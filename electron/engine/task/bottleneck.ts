@@ -34,10 +34,14 @@ export function bottleneckOf(input: BottleneckInput): Bottleneck {
 
 function blocked({ trouble, collections }: BottleneckInput): Bottleneck | undefined {
   if (trouble !== undefined) return { stage: 'blocked', reason: trouble.error.message };
-  const first = collections.find(({ trouble: own }) => own !== undefined);
+  const first = collections.find((collection) => collection.trouble !== undefined && !isOnlyAsked(collection));
   if (first?.trouble === undefined) return undefined;
   return { stage: 'blocked', reason: first.trouble.error.message, collection: nameOf(first) };
 }
+
+/** An operation of it waits for a person, and its rows go on. */
+const isOnlyAsked = ({ trouble, state }: CollectionStatus): boolean =>
+  trouble?.error.code === 'decisionNeeded' && state !== 'held';
 
 function silent({ targetSilentSinceMs, source, now }: BottleneckInput): Bottleneck | undefined {
   if (targetSilentSinceMs !== undefined) {

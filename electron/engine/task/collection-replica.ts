@@ -639,6 +639,7 @@ export class CollectionReplica implements LaneOwner {
       database,
       collection: { id: this.id, name },
       object,
+      holdsRows: true,
     };
   }
 
@@ -661,13 +662,16 @@ export class CollectionReplica implements LaneOwner {
 
   status(): CollectionStatus {
     const awaited = this.#barriers.awaited();
-    const trouble = this.#decisionTrouble() ?? this.#trouble;
+    const question = this.#hasFailed ? undefined : this.#context.journal.waitingOf(this.id);
+    const isHeldBack = question?.holdsRows === true;
+    // What has failed comes first, as does what keeps rows from going on.
+    const trouble = isHeldBack ? this.#asTrouble(question) : (this.#trouble ?? this.#asTrouble(question));
     const shards = this.vchannels.map((vchannel) => this.#shardStatus(vchannel));
     return {
       id: this.id.toString(),
       database: this.address.database,
       name: this.address.collection,
-      state: trouble === this.#trouble ? this.#state() : 'held',
+      state: isHeldBack ? 'held' : this.#state(),
       ...this.#targetStatus(),
       ...(awaited === undefined ? {} : { detail: `waits for ${awaited.length} of ${this.vchannels.length} shards` }),
       ...(trouble === undefined ? {} : { trouble }),
@@ -684,9 +688,8 @@ export class CollectionReplica implements LaneOwner {
     return isSameName(this.targetAddress, this.address) ? {} : { target: { database, name: collection } };
   }
 
-  /** An operation of it waits for a person. What has failed comes first. */
-  #decisionTrouble(): Trouble | undefined {
-    const question = this.#hasFailed ? undefined : this.#context.journal.waitingOf(this.id);
+  /** An operation of it waits for a person. */
+  #asTrouble(question: OperationQuestion | undefined): Trouble | undefined {
     if (question === undefined) return undefined;
     const error = decisionNeeded(question);
     return { error: error.toData(), hint: hintFor(error), since: this.#context.journal.askedAt(question) };

@@ -9,6 +9,7 @@ import type { CollectionId } from '../../../shared/model/ids.ts';
 import type { OperationDecision, OperationEvent as StoredEvent } from '../../../shared/model/operation-event.ts';
 import {
   defaultActionOf,
+  OPERATION_GROUPS,
   policyNameOf,
   type OperationAction,
   type OperationSettings,
@@ -42,6 +43,8 @@ export type OperationQuestion = Omit<OperationEvent, 'id' | 'at' | 'outcome' | '
   readonly id: string;
   /** Nobody could apply it: it can only be skipped. */
   readonly isSkipOnly?: boolean;
+  /** It has a place among the rows of its collection, which wait with it. */
+  readonly holdsRows?: boolean;
 };
 
 /** Why it was left out. */
@@ -171,10 +174,10 @@ export class OperationJournal {
     this.#conditions.changed();
   }
 
-  /** The first that waits for a person: of a collection, or of what is about none. */
+  /** What waits for a person, of a collection or of what is about none: the first that holds rows, else the first. */
   waitingOf(id: CollectionId | undefined): OperationQuestion | undefined {
-    for (const question of this.#waiting.values()) if (question.collection?.id === id) return question;
-    return undefined;
+    const questions = this.waiting().filter(({ collection }) => collection?.id === id);
+    return questions.find(({ holdsRows }) => holdsRows === true) ?? questions[0];
   }
 
   /** Unix ms. */
@@ -228,17 +231,28 @@ function toStored(event: OperationEvent): StoredEvent {
 const isEnd = (outcome: OperationEvent['outcome']): boolean => outcome === 'applied' || outcome === 'skipped';
 
 /** What a collection, or a task, says of itself while an operation waits for a person. */
-export function decisionNeeded({ id, operation, database, collection, object }: OperationQuestion): ReplicationError {
+export function decisionNeeded(question: OperationQuestion): ReplicationError {
+  const { id, operation, database, collection, object } = question;
   const name = collection === undefined ? database : `${database}.${collection.name}`;
   const of = [name, object].filter((part) => part !== undefined && part !== '').join(', ');
-  const next =
-    operation === 'import'
-      ? 'Apply it, which copies the collection again, or skip it; the rows of the stream go on meanwhile.'
-      : 'Apply it or skip it; what comes behind it waits too.';
   return new ReplicationError(
     'decisionNeeded',
     'config',
-    `${operation}${of === '' ? '' : ` of ${of}`} waits for your decision. ${next}`,
+    `${operation}${of === '' ? '' : ` of ${of}`} waits for your decision. ${nextOf(question)}`,
     { context: { operationId: id, operation } },
   );
 }
+
+/** What to do, and what waits until then. @see SPEC.md §6.2 */
+function nextOf({ operation, collection, isSkipOnly, holdsRows }: OperationQuestion): string {
+  if (isSkipOnly === true) return 'Do on the target what it did, then skip it; everything else goes on.';
+  if (operation === 'import')
+    return 'Apply it, which copies the collection again, or skip it; the rows of the stream go on meanwhile.';
+  if (holdsRows === true) return 'Apply it or skip it; the collection waits at that place until then.';
+  if (collection !== undefined)
+    return 'Apply it or skip it; operations of the collection that come behind it wait, its rows go on.';
+  const what = isOfRights(operation) ? 'users and rights' : 'the database';
+  return `Apply it or skip it; operations on ${what} that come behind it wait, all rows go on.`;
+}
+
+const isOfRights = (operation: string): boolean => (OPERATION_GROUPS.rights as readonly string[]).includes(operation);

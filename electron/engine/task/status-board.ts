@@ -187,7 +187,7 @@ export class StatusBoard {
     });
     const source = this.#source.status(channels);
     this.#noteClock(source);
-    const state = this.#state(collections, question);
+    const state = this.#state(collections, question !== undefined || (told.operationsWaiting ?? 0) > 0);
     const lagMs = { ...lagNow(collections), ...this.#latencies.summary() };
     const { budgetUsedBytes } = input;
     return {
@@ -249,11 +249,12 @@ export class StatusBoard {
     };
   }
 
-  #state(collections: readonly CollectionStatus[], question: Trouble | undefined): TaskState {
+  /** @param isAsked A person is asked about something, whether or not rows wait for it. */
+  #state(collections: readonly CollectionStatus[], isAsked: boolean): TaskState {
     if (this.#failure !== undefined) return isHeld(this.#failure.error.code) ? 'held' : 'failed';
     const states = new Set(collections.map((status) => status.state));
     if (states.has('failed')) return 'failed';
-    if (question !== undefined) return 'held';
+    if (isAsked) return 'held';
     for (const state of ['held', 'blocked'] as const) if (states.has(state)) return state;
     if (this.#troubles.size > 0) return 'blocked';
     if (!this.#hasStarted) return 'initializing';

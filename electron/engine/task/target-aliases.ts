@@ -105,7 +105,7 @@ export class TargetAliases {
     throw new ReplicationError(
       'alreadyExists',
       'target',
-      `The target's alias ${database}.${alias} stands for a collection that Lifeline did not make. Drop it there; the source's is then made in its place.`,
+      `The target's alias ${database}.${alias} stands for a collection that Lifeline did not make. Drop it there; the source's is made in its place by the next run, or when the source's catalogue changes.`,
       { context: { database, alias, outcome: 'refused' } },
     );
   }

@@ -147,6 +147,7 @@ export const en = {
     tryingNow: 'Trying again now.',
     start: 'Start',
     late: 'Changes arrive, but late.',
+    decisionWaits: 'An operation waits for your decision. What does not depend on it goes on.',
     someStopped:
       'One of {of} collections waits for you; the others go on. | {n} of {of} collections wait for you; the others go on.',
     notLoaded: 'Some collections are not loaded on the source, so their rows cannot be read.',
@@ -343,7 +344,7 @@ export const en = {
       'From now on. Passwords that are there already cannot be read, so create those users on the target yourself. root and the user that Lifeline signs in with are never changed on the target.',
     policies: 'What becomes of operations',
     policiesText:
-      'Apply: as the source did. Skip: not, and noted in the history. Ask: the collection waits at that place until you decide. A change holds at once. Rows of an import never pass the log: to apply one is to copy its collection again, while the others go on.',
+      'Apply: as the source did. Skip: not, and noted in the history. Ask: the operation waits until you decide, with those that come behind it on the same object; rows wait behind a drop alone. A change holds at once. Rows of an import never pass the log: to apply one is to copy its collection again, while the others go on.',
     groups: {
       databases: 'Databases',
       collections: 'Collections and aliases',
@@ -409,7 +410,8 @@ export const en = {
     sources: { log: 'Log', catalogue: 'Catalogue' },
     outcomes: { applied: 'Applied', skipped: 'Skipped', waiting: 'Waits for you', failed: 'Failed' },
     waits: 'One operation waits for your decision. | {n} operations wait for your decision.',
-    waitsText: 'What comes behind it on the same collection waits too. Everything else goes on.',
+    waitsText:
+      'Operations that come behind it on the same object wait too, and rows behind a drop. Everything else goes on.',
     apply: 'Apply it',
     skip: 'Skip it',
     skipOnly: 'This version cannot apply it. Do it on the target by hand, then skip it.',
@@ -927,7 +929,7 @@ export const en = {
     },
     decisionNeeded: {
       title: 'An operation waits for your decision.',
-      hint: 'Apply it or skip it; what comes behind it waits too.',
+      hint: 'Apply it or skip it; operations that come behind it on the same object wait too.',
     },
     sourceGone: {
       title: 'The collection is gone from the source.',

@@ -30,9 +30,13 @@ export function byUrgency(headroom: readonly Headroom[], isRunning: boolean, now
 // Infinity minus itself is no number.
 const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
 
-/** It has been stopped by an error of its own: it must be resumed before any of its collections can be helped. */
+/**
+ * It has been stopped by an error of its own: it must be resumed before any of its collections can be helped. While a person is
+ * asked about an operation, it runs.
+ */
 export function hasEnded({ status }: TaskView): boolean {
   if (status?.trouble === undefined || status.trouble.nextTryAt !== undefined) return false;
+  if (status.trouble.error.code === 'decisionNeeded') return false;
   return status.state === 'failed' || status.state === 'held';
 }
 

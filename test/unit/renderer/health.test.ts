@@ -54,6 +54,13 @@ describe('orders', () => {
     expect(takesOrders(task('a', 'a', { status: failed }))).toBe(true);
     const blocked = { ...failed, trouble: trouble({ nextTryAt: NOW }) };
     expect(takesOrders(task('a', 'a', { status: blocked }))).toBe(true);
+    const { error } = trouble();
+    const asked = {
+      ...failed,
+      state: 'held' as const,
+      trouble: trouble({ error: { ...error, code: 'decisionNeeded' } }),
+    };
+    expect(takesOrders(task('a', 'a', { status: asked }))).toBe(true);
   });
 
   it('are not taken by one that has ended, is paused, or has never been heard of', () => {

@@ -43,6 +43,16 @@ it('shows what waits for a decision with what can be done, and sends the decisio
   expect(text()).toContain('One operation waits for your decision.');
 });
 
+it('says of what waits without holding anything up that the rest goes on', async () => {
+  const state = questionState();
+  const [orders, ...others] = state.tasks;
+  if (orders?.status === undefined) throw new Error('no protection');
+  const collections = orders.status.collections.map((one) => ({ ...one, state: 'following' as const }));
+  const asked = { ...orders, status: { ...orders.status, state: 'held' as const, collections } };
+  const { text } = await mountWindow(createFakeClient({ ...state, tasks: [asked, ...others] }), PAGE);
+  expect(text()).toContain('An operation waits for your decision. What does not depend on it goes on.');
+});
+
 it('says what the core answers to a decision that came too late', async () => {
   const client = createFakeClient(questionState());
   const { text, press } = await mountWindow(client, PAGE);

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '../../../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../../../electron/core/store/sqlite-task-store.ts';
-import { OperationJournal, type OperationQuestion } from '../../../../electron/engine/task/operation-journal.ts';
+import {
+  decisionNeeded,
+  OperationJournal,
+  type OperationQuestion,
+} from '../../../../electron/engine/task/operation-journal.ts';
 import { asTaskId } from '../../../../shared/model/ids.ts';
 import { OPERATION_EVENTS_MAX } from '../../../../shared/model/operation-event.ts';
 import { asTimeTick } from '../../../../shared/time/time-tick.ts';
@@ -74,6 +78,35 @@ describe('an operation that is asked about', () => {
     journal.answer('log/7/1', 'skip');
     expect(await decided).toBe('skip');
     expect(journal.waiting()).toEqual([]);
+  });
+
+  test('says what waits with it', () => {
+    const rights = { ...question, operation: 'createRole', database: '', collection: undefined, object: 'reader' };
+    const said = [
+      { ...question, holdsRows: true },
+      question,
+      { ...question, operation: 'import' },
+      { ...question, operation: 'dropDatabase', collection: undefined, object: undefined },
+      rights,
+      { ...question, isSkipOnly: true },
+    ].map((one) => decisionNeeded(one).message);
+    expect(said).toEqual([
+      'dropPartition of shop.orders, p1 waits for your decision. Apply it or skip it; the collection waits at that place until then.',
+      'dropPartition of shop.orders, p1 waits for your decision. Apply it or skip it; operations of the collection that come behind it wait, its rows go on.',
+      'import of shop.orders, p1 waits for your decision. Apply it, which copies the collection again, or skip it; the rows of the stream go on meanwhile.',
+      'dropDatabase of shop waits for your decision. Apply it or skip it; operations on the database that come behind it wait, all rows go on.',
+      'createRole of reader waits for your decision. Apply it or skip it; operations on users and rights that come behind it wait, all rows go on.',
+      'dropPartition of shop.orders, p1 waits for your decision. Do on the target what it did, then skip it; everything else goes on.',
+    ]);
+  });
+
+  test('is shown before others of its collection where rows wait for it', () => {
+    const before = { ...question, id: 'log/6/1', operation: 'createIndex' };
+    journal.setSettings({ policies: { dropPartition: 'ask', createIndex: 'ask' } });
+    void journal.decide(before, never);
+    expect(journal.waitingOf(COLLECTION)).toEqual(before);
+    void journal.decide({ ...question, holdsRows: true }, never);
+    expect(journal.waitingOf(COLLECTION)?.id).toBe(question.id);
   });
 
   test('is not asked about again after a crash', async () => {
