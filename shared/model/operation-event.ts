@@ -26,6 +26,8 @@ export const operationEventSchema = z.object({
   reason: z.string().optional(),
   /** Of one that waits: to apply it is not possible, it can only be skipped. */
   isSkipOnly: z.boolean().optional(),
+  /** Of one that failed: what came behind it has gone on, so that it is never tried again. */
+  isPassedOver: z.boolean().optional(),
 });
 
 export type OperationEvent = Immutable<z.output<typeof operationEventSchema>>;

@@ -413,6 +413,21 @@ describe('rights', () => {
     expect(target.rights.users.has('ann')).toBe(false);
   });
 
+  test('that were passed over are not tried again by a later run', async () => {
+    const { source, target, task, orders, running, operate } = await following({ replicateRights: true });
+    target.script('flush', { kind: 'hold', until: new Promise(() => undefined) });
+    source.flush(orders);
+    operate('dropRole', { roleName: 'reader' });
+    operate('operateUserRole', { username: 'ann', roleName: 'reader' });
+    source.tickAll();
+    await until(() => history(task, ...MADE).includes('operateUserRole ann / reader failed'), 'the refusal');
+    await running.stop();
+    target.rights.users.set('ann', 'made by hand');
+    target.rights.apply('createRole', { entity: { name: 'reader' } });
+    await task.start({ operations: { replicateRights: true } }).level();
+    expect([...target.rights.members]).toEqual([]);
+  });
+
   test('whose answer was lost end as at the source', async () => {
     const { source, target, running, operate } = await following({ replicateRights: true });
     const lost = refused('unreachable', 'cut off');

@@ -525,7 +525,11 @@ describe('a step whose policy', () => {
     await until(() => asked(task).length === 1, 'the question');
     const copy = target.find({ database: 'default', collection: 'a' });
     await until(() => copy?.partitions.get('_default')?.length === 8, 'the rows under the old name');
-    expect(running.status().collections.find(({ name }) => name === 'a')).toMatchObject({ state: 'held' });
+    expect(running.status().state).toBe('held');
+    expect(running.status().collections.find(({ name }) => name === 'a')).toMatchObject({
+      state: 'following',
+      trouble: { error: { code: 'decisionNeeded' } },
+    });
     running.decide(asked(task)[0] ?? 'none', 'apply');
     await running.level();
     expect(task.content()).toEqual(source.content());

@@ -7,6 +7,7 @@ import { ReplicationError } from '../../shared/model/replication-error.ts';
 import type { ClusterRights, Grant, RightsChange, RightsKeeper } from '../../electron/engine/milvus/rights.ts';
 import { OperationJournal } from '../../electron/engine/task/operation-journal.ts';
 import { RightsCopy } from '../../electron/engine/task/rights-copy.ts';
+import { SerialLane } from '../../electron/engine/runtime/waiting.ts';
 import { until } from '../support/memory-engine.ts';
 
 const search: Grant = { object: 'Collection', objectName: 'orders', database: 'default', privilege: 'Search' };
@@ -92,6 +93,7 @@ function begin(): RightsCopy {
     journal,
     clock: { now: () => 1 },
     signal: never,
+    lane: new SerialLane(),
     mapping: compileMapping(mapping),
     protectedUsers: new Set(['root', 'lifeline']),
     onTarget: (_name, call) => call(never),

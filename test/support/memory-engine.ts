@@ -18,6 +18,7 @@ import { openDatabase } from '../../electron/core/store/database.ts';
 import { SqliteTaskStore } from '../../electron/core/store/sqlite-task-store.ts';
 import { systemClock } from '../../electron/engine/runtime/clock.ts';
 import { silentLogger } from '../../electron/engine/runtime/logger.ts';
+import type { RightsKeeper, RightsReader } from '../../electron/engine/milvus/rights.ts';
 import { RestartNeeded } from '../../electron/engine/task/restart-needed.ts';
 import { TaskEngine } from '../../electron/engine/task/task-engine.ts';
 import type { Content, MemorySource } from './memory-source.ts';
@@ -157,6 +158,7 @@ export interface StartOptions {
   readonly operations?: OperationSettings;
   /** The source's address is not known. */
   readonly withoutRows?: boolean;
+  readonly rights?: { readonly source: RightsReader; readonly target: RightsKeeper };
 }
 
 export class MemoryTask implements AsyncDisposable {
@@ -229,6 +231,7 @@ export class MemoryTask implements AsyncDisposable {
           target,
           rows: rest.withoutRows === true ? undefined : rows,
           targetRows,
+          rights: rest.rights && { source: alive(rest.rights.source), target: alive(rest.rights.target) },
           store: stepped(this.store, steps, {
             saved: (update) => this.#check(update.shards),
             pinned: (shards) => {

@@ -3,7 +3,13 @@
  * words and code, as Milvus does (internal/rootcoord/root_coord.go and meta_table.go, 2.3 to 2.5).
  */
 import { ReplicationError } from '../../shared/model/replication-error.ts';
-import { grantText, type Grant } from '../../electron/engine/milvus/rights.ts';
+import {
+  grantText,
+  type ClusterRights,
+  type Grant,
+  type RightsChange,
+  type RightsKeeper,
+} from '../../electron/engine/milvus/rights.ts';
 import type { RightsOperation } from '../../electron/engine/target/target.ts';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -147,6 +153,34 @@ export class MemoryRights {
     else grants.set(grantText(grant), grant);
   }
 
+  /** As the public API tells and takes it. @param onTheWay Before each answer comes, and before each change is made. */
+  keeper(databases: () => readonly string[], onTheWay: () => Promise<void>): RightsKeeper {
+    return {
+      read: async () => {
+        const shown = this.#shown(databases());
+        await onTheWay();
+        return shown;
+      },
+      change: async (change, signal) => {
+        await onTheWay();
+        signal.throwIfAborted();
+        this.apply(change.operation, requestOf(change));
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #shown(databases: readonly string[]): ClusterRights {
+    const shown = (grant: Grant): Grant => (this.#isGroup(grant.privilege) ? { ...grant, isGroup: true } : grant);
+    const roles = [...this.roles].map(([name, grants]) => ({
+      name,
+      members: [...this.members].filter((member) => roleOf(member) === name).map(userOf),
+      grants: [...grants.values()].map(shown),
+    }));
+    const groups = [...this.groups].map(([name, privileges]) => ({ name, privileges: [...privileges] }));
+    return { users: [...this.users.keys()], databases, roles, groups };
+  }
+
   content() {
     const sorted = (all: Iterable<string>): string[] => [...all].toSorted();
     const byName = (all: Iterable<[string, string[]]>) => Object.fromEntries(all);
@@ -157,6 +191,21 @@ export class MemoryRights {
       members: sorted(this.members),
     };
   }
+}
+
+function requestOf(change: RightsChange): Body {
+  const type = 'isAdded' in change && !change.isAdded ? REMOVE : 0;
+  if ('group' in change) {
+    const privileges = 'privileges' in change ? change.privileges.map((name) => ({ name })) : [];
+    return { groupName: change.group, privileges, type };
+  }
+  const role = { name: change.role };
+  if ('user' in change) return { username: change.user, roleName: change.role, type };
+  if (!('grant' in change)) return { entity: role, roleName: change.role };
+  const { object, objectName, database: dbName, privilege } = change.grant;
+  const grantor = { privilege: { name: privilege } };
+  const entity = { role, object: { name: object }, objectName, dbName, grantor };
+  return { entity, role, grantor, dbName, collectionName: objectName, type };
 }
 
 const memberOf = (user: string, role: string): string => `${user} is ${role}`;

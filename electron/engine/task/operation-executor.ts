@@ -80,7 +80,9 @@ export interface OperationExecutorContext {
   /** The copy is made what the catalogue shows, or stops. @returns whether that can be done. */
   leaveToCatalogue(replica: CollectionReplica): boolean;
   /** What of these properties another of the source's databases, which is the same on the target, has otherwise. */
-  contestedOf(database: Pick<CatalogDatabase, 'name' | 'properties'>): Promise<ContestedProperties | undefined>;
+  readonly contestedOf: (
+    database: Pick<CatalogDatabase, 'name' | 'properties'>,
+  ) => Promise<ContestedProperties | undefined>;
   /** Seen, and deliberately not applied. */
   skipped(record: OperationRecord | UnknownRecord, reason: string): void;
 }
@@ -290,7 +292,9 @@ export class OperationExecutor {
         return;
       }
       try {
-        this.#settle(record, question, await run());
+        const told = await run();
+        // What comes behind it goes on: to try it again, with the next run, could undo that.
+        this.#settle(record, question, told, told.outcome === 'failed');
       } catch (error) {
         if (!signal.aborted && error instanceof ReplicationError)
           this.#settle(record, question, { outcome: 'failed', reason: error.message });
@@ -304,8 +308,9 @@ export class OperationExecutor {
     record: OperationRecord | UnknownRecord,
     question: OperationQuestion,
     { outcome, reason }: OperationOutcome,
+    isPassedOver = false,
   ): void {
-    this.#context.journal.record({ ...question, at: this.#context.now(), outcome, reason });
+    this.#context.journal.record({ ...question, at: this.#context.now(), outcome, reason, isPassedOver });
     if (outcome === 'skipped') this.#context.skipped(record, reason ?? '');
   }
 

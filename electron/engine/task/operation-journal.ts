@@ -36,6 +36,8 @@ export interface OperationEvent {
   readonly object?: string | undefined;
   readonly outcome: StoredEvent['outcome'];
   readonly reason?: string | undefined;
+  /** It failed, and is not tried again: what came behind it has gone on. */
+  readonly isPassedOver?: boolean | undefined;
 }
 
 /** An operation before anything has become of it. The id is the same whenever it is met. */
@@ -75,7 +77,7 @@ export class OperationJournal {
 
   /** What was done and decided in earlier runs. */
   takeUp(): void {
-    for (const { id, outcome } of this.events()) if (id !== undefined && isEnd(outcome)) this.#settled.add(id);
+    for (const event of this.events()) if (event.id !== undefined && isEnd(event)) this.#settled.add(event.id);
     for (const [id, decision] of this.#context.store.operationDecisions()) this.#decisions.set(id, decision);
   }
 
@@ -95,7 +97,7 @@ export class OperationJournal {
     return this.#settings.policies?.[name] ?? defaultActionOf(name);
   }
 
-  /** It has had its effect, or was left out, perhaps in an earlier run. One that failed is not settled. */
+  /** It has had its effect, or was left out, perhaps in an earlier run. One that failed is settled where it was passed over. */
   isSettled(id: string): boolean {
     return this.#settled.has(id);
   }
@@ -107,9 +109,8 @@ export class OperationJournal {
 
   /** An event of an id that is there already takes its place. */
   record(event: OperationEvent): void {
-    const { id, outcome } = event;
     this.#context.store.recordOperation(toStored(event));
-    if (id !== undefined && isEnd(outcome)) this.#settled.add(id);
+    if (event.id !== undefined && isEnd(event)) this.#settled.add(event.id);
   }
 
   /** Resolves at once unless the policy is to ask; then when a person has decided, or the policy no longer asks. */
@@ -213,7 +214,7 @@ export async function decided(
 }
 
 function toStored(event: OperationEvent): StoredEvent {
-  const { id, at, tick, source, operation, database, collection, object, outcome, reason } = event;
+  const { id, at, tick, source, operation, database, collection, object, outcome, reason, isPassedOver } = event;
   return {
     ...(id === undefined ? {} : { id }),
     at,
@@ -225,10 +226,12 @@ function toStored(event: OperationEvent): StoredEvent {
     ...(object === undefined ? {} : { object }),
     outcome,
     ...(reason === undefined ? {} : { reason }),
+    ...(isPassedOver === true ? { isPassedOver } : {}),
   };
 }
 
-const isEnd = (outcome: OperationEvent['outcome']): boolean => outcome === 'applied' || outcome === 'skipped';
+const isEnd = ({ outcome, isPassedOver }: Pick<OperationEvent, 'outcome' | 'isPassedOver'>): boolean =>
+  outcome === 'applied' || outcome === 'skipped' || isPassedOver === true;
 
 /** What a collection, or a task, says of itself while an operation waits for a person. */
 export function decisionNeeded(question: OperationQuestion): ReplicationError {

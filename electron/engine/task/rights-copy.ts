@@ -6,8 +6,8 @@
  * A role or a group that this task has made on the target is kept exactly as the source's, and dropped when the source no longer
  * shows it in an answer that shows Milvus' own roles. One that was there before is only added to.
  *
- * Each change goes by the policy of its operation. What a person is asked about waits with all that comes behind it, and the
- * source is read again when it is decided.
+ * Each change goes by the policy of its operation. What a person is asked about waits with all that the API shows behind it, and
+ * the source is read again when it is decided.
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { OperationAction } from '../../../shared/model/operation-policy.ts';
@@ -40,6 +40,11 @@ export interface RightsCopyContext {
   readonly journal: OperationJournal;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /**
+   * Also that of the log's operations on rights: what was read of the source would undo one that comes between the reading and
+   * the change that follows from it.
+   */
+  readonly lane: SerialLane;
   readonly mapping: Pick<CompiledMapping, 'database' | 'address'>;
   /** Never changed on the target. */
   readonly protectedUsers: ReadonlySet<string>;
@@ -93,17 +98,21 @@ export class RightsCopy {
   }
 
   async #bringOver(): Promise<void> {
-    let wasAsked = true;
-    // What was read before a person has decided is not what the source has now.
-    while (wasAsked && this.#isOn) wasAsked = await this.#bringOverUntilAsked();
+    const { lane } = this.#context;
+    while (this.#isOn) {
+      const asked = await lane.run(() => this.#applyUntilAsked());
+      if (asked === undefined) return;
+      // What was read before a person has decided is not what the source has now. Those of the log go on meanwhile.
+      await this.#apply(asked, (make) => lane.run(make));
+    }
   }
 
-  /** @returns whether a person was asked. Without an answer of a whole cluster nothing is done. */
-  async #bringOverUntilAsked(): Promise<boolean> {
+  /** @returns what a person is to be asked about. Without an answer of a whole cluster nothing is done. */
+  async #applyUntilAsked(): Promise<RightsChange | undefined> {
     const { source, target, signal, onTarget, notice } = this.#context;
-    if (source === undefined || target === undefined) return false;
+    if (source === undefined || target === undefined) return undefined;
     const wanted = mapGrants(await source.read(signal), this.#context.mapping);
-    if (!wanted.roles.some(({ name }) => name === ADMIN)) return false;
+    if (!wanted.roles.some(({ name }) => name === ADMIN)) return undefined;
     const found = await onTarget('readRights', (call) => target.read(call));
     const missing = wanted.users.filter((user) => !found.users.includes(user));
     if (missing.length > 0) {
@@ -115,12 +124,10 @@ export class RightsCopy {
     for (const change of this.#changes(wanted, found)) {
       // What is not made has nothing that could be changed.
       if (needsOf(change).some((name) => notMade.has(name))) continue;
-      const isAsked = this.#context.journal.policyOf(change.operation) === 'ask' && !this.#isLeftOut(change);
-      const isApplied = await this.#apply(change);
-      if (isAsked) return true;
-      if (!isApplied && MAKING.has(change.operation)) notMade.add(keyOf(change));
+      if (this.#context.journal.policyOf(change.operation) === 'ask' && !this.#isToldOf(change)) return change;
+      if (!(await this.#apply(change)) && MAKING.has(change.operation)) notMade.add(keyOf(change));
     }
-    return false;
+    return undefined;
   }
 
   /** @returns what makes the rights of `found` those of `wanted`, in an order that a server takes. */
@@ -204,14 +211,22 @@ export class RightsCopy {
     return this.#leftOut.get(textOf(change)) === this.#context.journal.policyOf(change.operation);
   }
 
-  /** By its policy. @returns whether it is done. */
-  async #apply(change: RightsChange): Promise<boolean> {
+  /** There is nothing to ask about any more, in this run. */
+  #isToldOf(change: RightsChange): boolean {
+    return this.#refused.has(textOf(change)) || this.#isLeftOut(change);
+  }
+
+  /** By its policy. @param during What the call to the target is made in. @returns whether it is done. */
+  async #apply(
+    change: RightsChange,
+    during: (make: () => Promise<void>) => Promise<void> = (make) => make(),
+  ): Promise<boolean> {
     const { target, journal, onTarget, notice } = this.#context;
     const { operation } = change;
     const object = describe(change);
     const text = textOf(change);
-    if (this.#refused.has(text) || this.#isLeftOut(change)) return false;
-    const make = () => onTarget(operation, async (signal) => target?.change(change, signal));
+    if (this.#isToldOf(change)) return false;
+    const make = () => during(() => onTarget(operation, async (signal) => target?.change(change, signal)));
     try {
       if (!(await this.#steps.run({ operation, object }, undefined, make))) {
         this.#leftOut.set(text, journal.policyOf(operation));

@@ -7,6 +7,7 @@
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import { isRefused } from '../errors/policy.ts';
+import type { SerialLane } from '../runtime/waiting.ts';
 import type { OperationRecord } from '../codec/records.ts';
 import { isTakenAway, readRightsSubject, withNewPasswordAsOld, type RightsSubject } from '../codec/rights-requests.ts';
 import type { RightsOperation, Target } from '../target/target.ts';
@@ -19,6 +20,8 @@ export interface RightsOperationsContext {
   readonly target: Pick<Target, 'operateRights'>;
   /** The user that the target is signed in to with, where it is known. */
   readonly signInUser: string | undefined;
+  /** One after the other with what the source's API shows (`rights-copy.ts`). */
+  readonly lane: SerialLane;
   /** Repeated after the policy; a failure is the caller's. */
   readonly onTarget: <T>(name: string, call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   notice(text: string): void;
@@ -39,11 +42,11 @@ export class RightsOperations {
     return undefined;
   }
 
-  async run(
-    operation: RightsOperation,
-    { request }: OperationRecord,
-    subject: RightsSubject,
-  ): Promise<OperationOutcome> {
+  run(operation: RightsOperation, { request }: OperationRecord, subject: RightsSubject): Promise<OperationOutcome> {
+    return this.#context.lane.run(() => this.#run(operation, request, subject));
+  }
+
+  async #run(operation: RightsOperation, request: Uint8Array, subject: RightsSubject): Promise<OperationOutcome> {
     try {
       await this.#send(operation, request);
       return { outcome: 'applied' };

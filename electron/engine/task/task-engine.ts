@@ -28,7 +28,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ReadBudget } from '../runtime/read-budget.ts';
 import { retrying } from '../runtime/retry.ts';
-import { orAborted } from '../runtime/waiting.ts';
+import { orAborted, SerialLane } from '../runtime/waiting.ts';
 import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import { mapKeys } from '../source/rows/mapped-keys.ts';
 import type { KeySource, RowSource } from '../source/rows/row-source.ts';
@@ -155,6 +155,7 @@ export class TaskEngine {
   readonly #quarantine: Quarantine;
   readonly #journal: OperationJournal;
   readonly #rights: RightsCopy;
+  readonly #rightsLane = new SerialLane();
   readonly #log: LogWatch;
   readonly #pulse: TargetPulse;
   /** Its channels are known and are being read. */
@@ -245,6 +246,7 @@ export class TaskEngine {
     });
     this.#rights = new RightsCopy({
       ...shared,
+      lane: this.#rightsLane,
       source: parts.rights?.source,
       target: parts.rights?.target,
       journal: this.#journal,
@@ -830,7 +832,13 @@ export class TaskEngine {
       target,
       registry: this.#registry,
       journal: this.#journal,
-      rights: new RightsOperations({ target, onTarget, notice, signInUser: this.#options.signInUser }),
+      rights: new RightsOperations({
+        target,
+        lane: this.#rightsLane,
+        onTarget,
+        notice,
+        signInUser: this.#options.signInUser,
+      }),
       onTarget,
       notice,
       now: () => clock.now(),
