@@ -104,7 +104,7 @@ export class RecopyTarget {
     let isReleased = loadedPartitions.length === 0;
     for (const step of indexSteps(wanted, indexes)) {
       if (left.has(step.index.fieldName)) continue;
-      const isMade = await steps.run(askedOf(step), this.#replica, async () => {
+      const isMade = await steps.run({ ...askedOf(step), holdsRows: true }, this.#replica, async () => {
         if (step.kind === 'dropIndex' && !isReleased) await this.#make({ kind: 'release' });
         isReleased ||= step.kind === 'dropIndex';
         await this.#make(step);

@@ -30,6 +30,8 @@ export interface Asked {
   readonly what?: string;
   /** In place of one that is made of these. */
   readonly id?: string;
+  /** A copy waits for it, and the collection's rows with that. */
+  readonly holdsRows?: boolean;
 }
 
 export interface StepJournalContext {
@@ -72,7 +74,8 @@ export class StepJournal {
     const collection =
       replica === undefined ? {} : { collection: { id: replica.id, name: replica.address.collection } };
     const about = { tick: TIME_TICK_ZERO, source: 'catalogue', operation, database, ...collection, object } as const;
-    const question = await this.#questionOf(about, asked, signal);
+    const inRows = asked.holdsRows === true ? { holdsRows: true } : {};
+    const question = await this.#questionOf({ ...about, ...inRows }, asked, signal);
     // Which the history says already.
     if (this.#isLeftOut(question)) return false;
     const decision = await journal.decide(question, signal);
