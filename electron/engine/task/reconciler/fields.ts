@@ -147,7 +147,7 @@ export class AddedFields {
       if (problem !== undefined) throw cannotBeAdded(address, problem);
       await replica.onTarget('addField', (signal) => target.addField(address, bytes, signal));
     };
-    const isLeftOut = !isCopied && journal.wasLeftOut(id);
+    const isLeftOut = !isCopied && journal.wasLeftOut(id, replica);
     if (!isLeftOut && (await journal.run({ operation: 'addField', object: field.name, id }, replica, add))) {
       replica.fieldAdded(bytes);
       return;

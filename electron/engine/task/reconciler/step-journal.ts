@@ -100,8 +100,9 @@ export class StepJournal {
   }
 
   /** As the history has it. */
-  wasLeftOut(id: string): boolean {
-    return this.#context.journal.events().some((event) => event.id === id && event.outcome === 'skipped');
+  wasLeftOut(id: string, replica: CollectionReplica): boolean {
+    const events = this.#context.journal.events({ collection: replica.id });
+    return events.some((event) => event.id === id && event.outcome === 'skipped');
   }
 
   /**
