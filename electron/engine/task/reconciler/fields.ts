@@ -148,7 +148,10 @@ export class AddedFields {
       await replica.onTarget('addField', (signal) => target.addField(address, bytes, signal));
     };
     const isLeftOut = !isCopied && journal.wasLeftOut(id, replica);
-    if (!isLeftOut && (await journal.run({ operation: 'addField', object: field.name, id }, replica, add))) {
+    if (
+      !isLeftOut &&
+      (await journal.run({ operation: 'addField', object: field.name, id, holdsRows: true }, replica, add))
+    ) {
       replica.fieldAdded(bytes);
       return;
     }
