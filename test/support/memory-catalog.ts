@@ -124,6 +124,11 @@ export class MemoryCatalog implements Catalog {
     return { ...found, endedPartitions: [...(this.endedPartitions.get(id)?.keys() ?? [])] };
   }
 
+  async loadFields(id: CollectionId): Promise<readonly bigint[] | undefined> {
+    await this.#called();
+    return this.definitions.get(id)?.load?.fields;
+  }
+
   async isUnchanged({ id, database, name }: CatalogCollection): Promise<boolean> {
     await this.#called();
     const found = this.collections.get(id);

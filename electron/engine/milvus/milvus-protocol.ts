@@ -199,9 +199,16 @@ export interface MilvusCalls {
     request: CollectionRequest & { readonly fieldName: string; readonly indexName: string };
     response: MilvusStatus;
   };
-  LoadCollection: { request: CollectionRequest & { readonly replicaNumber: number }; response: MilvusStatus };
+  LoadCollection: {
+    request: CollectionRequest & { readonly replicaNumber: number; readonly loadFields?: readonly string[] };
+    response: MilvusStatus;
+  };
   LoadPartitions: {
-    request: CollectionRequest & { readonly partitionNames: readonly string[]; readonly replicaNumber: number };
+    request: CollectionRequest & {
+      readonly partitionNames: readonly string[];
+      readonly replicaNumber: number;
+      readonly loadFields?: readonly string[];
+    };
     response: MilvusStatus;
   };
   ReleaseCollection: { request: CollectionRequest; response: MilvusStatus };

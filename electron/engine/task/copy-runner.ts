@@ -24,7 +24,7 @@ import { copyRows } from './collection-copy.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import { CopyAllowance } from './copy-budget.ts';
 import { CopySource, type DescribedCollection } from './copy-source.ts';
-import { indexSteps, type Step } from './reconciler/diff.ts';
+import { indexSteps, loadStep, type Step } from './reconciler/diff.ts';
 import { StepJournal, type StepJournalContext } from './reconciler/step-journal.ts';
 import { askedOf, makeStep } from './reconciler/steps.ts';
 import { readLogCut } from './log-cut.ts';
@@ -223,7 +223,7 @@ export class CopyRunner {
     if (filled !== undefined) {
       await filled.finish(found);
     } else if (found.replicaNumber !== undefined && hasIndexes && this.#steps.applies('loadCollection')) {
-      await this.#make(replica, { kind: 'load', replicaNumber: found.replicaNumber });
+      await this.#make(replica, loadStep(found.replicaNumber, found.loadFields));
     }
   }
 

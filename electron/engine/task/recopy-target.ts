@@ -17,7 +17,7 @@ import { isNotLoaded } from '../source/rows/range-query.ts';
 import type { CollectionIndex, CollectionState, KeySource, KeysRead } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionReplica } from './collection-replica.ts';
-import { indexSteps, type Step } from './reconciler/diff.ts';
+import { indexSteps, loadStep, type Step } from './reconciler/diff.ts';
 import type { StepJournal } from './reconciler/step-journal.ts';
 import { askedOf, makeStep } from './reconciler/steps.ts';
 import { CopyLoads } from './copy-loads.ts';
@@ -79,11 +79,11 @@ export class RecopyTarget {
   }
 
   /** Loaded as the source is, but for the copy. What is to be asked about, or left out, stays as it was before the copy. */
-  async finish({ replicaNumber, isReleased }: DescribedCollection): Promise<void> {
+  async finish({ replicaNumber, loadFields, isReleased }: DescribedCollection): Promise<void> {
     const { steps } = this.#context;
     const { address } = this.#replica;
     if (replicaNumber !== undefined && steps.applies('loadCollection')) {
-      await this.#make({ kind: 'load', replicaNumber });
+      await this.#make(loadStep(replicaNumber, loadFields));
       this.#loads.keep();
     } else if (isReleased && steps.applies('releaseCollection')) {
       await this.#make({ kind: 'release' });
@@ -123,11 +123,11 @@ export class RecopyTarget {
   }
 
   /** A loaded collection keeps the number of its replicas: what is to stay loaded is loaded with the right one from the start. */
-  async #loadAsWanted({ replicaNumber, indexes }: DescribedCollection): Promise<void> {
+  async #loadAsWanted({ replicaNumber, loadFields, indexes }: DescribedCollection): Promise<void> {
     const { loadedPartitions } = await this.#describe();
     const isWanted = replicaNumber !== undefined && indexes.length > 0 && loadedPartitions.length === 0;
     if (isWanted && this.#context.steps.applies('loadCollection')) {
-      const step = { kind: 'load', replicaNumber } as const;
+      const step = loadStep(replicaNumber, loadFields);
       await this.#context.steps.run(askedOf(step), this.#replica, () => this.#make(step));
     }
     await this.#load();

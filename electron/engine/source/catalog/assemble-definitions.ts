@@ -84,9 +84,13 @@ function assembleLoads(
   }
   const loads = new Map<CollectionId, CatalogLoad>();
   for (const entry of collections) {
-    const { collectionId, replicaNumber } = read(entry, readCollectionLoadInfo);
+    const { collectionId, replicaNumber, loadFields } = read(entry, readCollectionLoadInfo);
     const id = asCollectionId(collectionId);
-    loads.set(id, { replicaNumber: Math.max(1, replicaNumber), partitions: loaded.get(id) ?? new Set() });
+    loads.set(id, {
+      replicaNumber: Math.max(1, replicaNumber),
+      partitions: loaded.get(id) ?? new Set(),
+      ...(loadFields.length === 0 ? {} : { fields: loadFields }),
+    });
   }
   return loads;
 }

@@ -58,6 +58,8 @@ export interface CatalogIndex {
 export interface CatalogLoad {
   readonly replicaNumber: number;
   readonly partitions: ReadonlySet<PartitionId>;
+  /** Only these, by their ids; absent: all. */
+  readonly fields?: readonly bigint[];
 }
 
 /** What a collection has beside its rows and schema. */
@@ -136,6 +138,8 @@ export interface Catalog {
    * milliseconds before; seen on 2.3.5), it was never made after all, or its end is long past.
    */
   collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined>;
+  /** Of which fields it is loaded, by their ids; `undefined`: of all, or it is not loaded. */
+  loadFields(id: CollectionId): Promise<readonly bigint[] | undefined>;
   /**
    * Whether nothing of the collection itself, its name among it, has changed since it was read: one key without its value.
    * `false` may also mean that this cannot be told.

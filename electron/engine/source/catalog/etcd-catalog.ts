@@ -21,8 +21,10 @@ import {
   createdCollections,
   isBeingCreated,
   isDropped,
+  read,
   type KeyedValue,
 } from './assemble.ts';
+import { readCollectionLoadInfo } from './etcd-messages.ts';
 import { assembleAliases, assembleDefinitions, assembleEnds } from './assemble-definitions.ts';
 import { assembleImports } from './assemble-imports.ts';
 import type { Catalog, CatalogCollection, CatalogDatabase, CatalogImport, CatalogSnapshot } from './catalog.ts';
@@ -86,6 +88,14 @@ class EtcdCatalog implements Catalog {
 
   async collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined> {
     return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
+  }
+
+  async loadFields(id: CollectionId): Promise<readonly bigint[] | undefined> {
+    const key = this.#key(`querycoord-collection-loadinfo/${id}`);
+    const entry = await this.#classified(() => this.#client.get(key));
+    if (entry === undefined) return undefined;
+    const { loadFields } = read(entry, readCollectionLoadInfo);
+    return loadFields.length === 0 ? undefined : loadFields;
   }
 
   async isUnchanged({ id, databaseId, changedAt }: CatalogCollection): Promise<boolean> {

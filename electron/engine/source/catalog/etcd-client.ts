@@ -98,8 +98,9 @@ export class EtcdClient {
     }
   }
 
-  async get(key: string, revision: string): Promise<KeyedValue | undefined> {
-    return pageOf(await this.#range({ key: Buffer.from(key), revision })).entries[0];
+  async get(key: string, revision?: string): Promise<KeyedValue | undefined> {
+    const at = revision === undefined ? {} : { revision };
+    return pageOf(await this.#range({ key: Buffer.from(key), ...at })).entries[0];
   }
 
   /** etcd's revision of the key's last change. `undefined`: there is no such key. */

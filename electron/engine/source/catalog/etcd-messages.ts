@@ -70,6 +70,7 @@ const root = protobuf.Root.fromJSON({
         collectionId: { type: 'int64', id: 1 },
         replicaNumber: { type: 'int32', id: 3 },
         status: { type: 'uint32', id: 4 },
+        loadFields: { rule: 'repeated', type: 'int64', id: 8 },
       },
     },
     PartitionLoadInfo: {
@@ -172,6 +173,8 @@ export interface CollectionLoadInfo {
   readonly collectionId: bigint;
   readonly replicaNumber: number;
   readonly status: number;
+  /** 2.4 and later; none: all fields. */
+  readonly loadFields: readonly bigint[];
 }
 
 export interface PartitionLoadInfo {

@@ -17,16 +17,20 @@ export const dropIndexRequest = (
   { fieldName, indexName }: Omit<CollectionIndex, 'params'>,
 ): Uint8Array => encodeRequest('DropIndex', { ...nameOf(address), fieldName, indexName });
 
-/** Serialized `milvus.LoadCollectionRequest`, without its base. */
-export const loadRequest = (address: CollectionAddress, replicaNumber: number): Uint8Array =>
-  encodeRequest('LoadCollection', { ...nameOf(address), replicaNumber });
+/** Serialized `milvus.LoadCollectionRequest`, without its base. `loadFields` (2.4 and later): none: all. */
+export const loadRequest = (
+  address: CollectionAddress,
+  replicaNumber: number,
+  loadFields: readonly string[] = [],
+): Uint8Array => encodeRequest('LoadCollection', { ...nameOf(address), replicaNumber, loadFields });
 
 /** Serialized `milvus.LoadPartitionsRequest`, without its base. */
 export const loadPartitionsRequest = (
   address: CollectionAddress,
   partitionNames: readonly string[],
   replicaNumber: number,
-): Uint8Array => encodeRequest('LoadPartitions', { ...nameOf(address), partitionNames, replicaNumber });
+  loadFields: readonly string[] = [],
+): Uint8Array => encodeRequest('LoadPartitions', { ...nameOf(address), partitionNames, replicaNumber, loadFields });
 
 /** Serialized `milvus.ReleaseCollectionRequest`, without its base. */
 export const releaseRequest = (address: CollectionAddress): Uint8Array =>

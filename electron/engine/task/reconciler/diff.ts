@@ -15,8 +15,10 @@ import type { CollectionIndex } from '../../source/rows/row-source.ts';
  */
 export const isReplicated = ({ key }: KeyValue): boolean => !isOwnProperty(key) && key !== 'replicate.id';
 
-export interface LoadWanted {
+interface LoadWanted {
   readonly replicaNumber: number;
+  /** Of which fields, by name; absent: all. */
+  readonly fields?: readonly string[];
   /** By name, of those that the catalogue shows; all of them: the collection is loaded as a whole. */
   readonly partitions: readonly string[];
   readonly isWhole: boolean;
@@ -59,8 +61,20 @@ export type Step =
   | { readonly kind: 'dropIndex'; readonly index: CollectionIndex }
   | { readonly kind: 'createIndex'; readonly index: CollectionIndex }
   | { readonly kind: 'releasePartitions'; readonly partitions: readonly string[] }
-  | { readonly kind: 'load'; readonly replicaNumber: number }
-  | { readonly kind: 'loadPartitions'; readonly partitions: readonly string[]; readonly replicaNumber: number };
+  | { readonly kind: 'load'; readonly replicaNumber: number; readonly fields?: readonly string[] }
+  | {
+      readonly kind: 'loadPartitions';
+      readonly partitions: readonly string[];
+      readonly replicaNumber: number;
+      readonly fields?: readonly string[];
+    };
+
+/** `fields`: absent: all. */
+export const loadStep = (replicaNumber: number, fields?: readonly string[]): Step => ({
+  kind: 'load',
+  replicaNumber,
+  ...(fields === undefined ? {} : { fields }),
+});
 
 export type IndexStep = Extract<Step, { readonly index: CollectionIndex }>;
 
@@ -123,12 +137,13 @@ function loadSteps({ load, indexes }: WantedState, { partitions, loadedPartition
   const missing = wanted.filter((name) => !loadedPartitions.includes(name));
   const surplus = loadedPartitions.filter((name) => !wanted.includes(name));
   const { replicaNumber } = load;
+  const fields = load.fields === undefined ? {} : { fields: load.fields };
   const steps: Step[] = [];
   if (surplus.length > 0) steps.push({ kind: 'releasePartitions', partitions: surplus });
   // Without an index nothing can be loaded: one is on its way, in the log or here.
   if (missing.length === 0 || indexes.length === 0) return steps;
-  if (load.isWhole) steps.push({ kind: 'load', replicaNumber });
-  else steps.push({ kind: 'loadPartitions', partitions: missing, replicaNumber });
+  if (load.isWhole) steps.push(loadStep(replicaNumber, load.fields));
+  else steps.push({ kind: 'loadPartitions', partitions: missing, replicaNumber, ...fields });
   return steps;
 }
 

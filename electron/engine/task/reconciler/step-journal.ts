@@ -30,7 +30,7 @@ export interface Asked {
   readonly what?: string;
   /** In place of one that is made of these. */
   readonly id?: string;
-  /** A copy waits for it, and the collection's rows with that. */
+  /** A copy waits for it, or rows that need what it makes. */
   readonly holdsRows?: boolean;
 }
 

@@ -54,11 +54,11 @@ export function makeStep(target: Target, replica: CollectionReplica, step: Step)
       return replica.onTarget('releasePartitions', (signal) => target.releasePartitions(request, signal));
     }
     case 'load': {
-      const request = loadRequest(address, step.replicaNumber);
+      const request = loadRequest(address, step.replicaNumber, step.fields);
       return replica.onTarget('loadCollection', (signal) => target.loadCollection(request, signal));
     }
     case 'loadPartitions': {
-      const request = loadPartitionsRequest(address, step.partitions, step.replicaNumber);
+      const request = loadPartitionsRequest(address, step.partitions, step.replicaNumber, step.fields);
       return replica.onTarget('loadPartitions', (signal) => target.loadPartitions(request, signal));
     }
   }

@@ -63,12 +63,14 @@ export function wantedState(
   const load = definitions?.load;
   if (load === undefined) return { ...shown, indexes, load: undefined };
   const loaded = partitions.filter(({ id }) => load.partitions.has(id)).map(({ name }) => name);
-  return {
-    ...shown,
-    indexes,
-    load: { replicaNumber: load.replicaNumber, partitions: loaded, isWhole: loaded.length === partitions.length },
-  };
+  const isWhole = loaded.length === partitions.length;
+  const fields = load.fields === undefined ? {} : { fields: fieldNames(schema, load.fields) };
+  return { ...shown, indexes, load: { replicaNumber: load.replicaNumber, partitions: loaded, isWhole, ...fields } };
 }
+
+/** In the order of the schema: a request names fields, a catalogue their ids. */
+export const fieldNames = ({ fields }: CollectionSchema, ids: readonly bigint[]): string[] =>
+  fields.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
 
 /** Equal where nothing of it has changed between two readings. */
 export function stateOf(collection: CatalogCollection, definitions: CatalogDefinitions | undefined): string {
@@ -81,6 +83,8 @@ export function stateOf(collection: CatalogCollection, definitions: CatalogDefin
     fieldSettings(collection),
     partitions.map(({ id }) => id.toString()),
     (definitions?.indexes ?? []).map((index) => [index.name, index.fieldId.toString(), index.params]),
-    load === undefined ? null : [load.replicaNumber, [...load.partitions].map(String).toSorted()],
+    load === undefined
+      ? null
+      : [load.replicaNumber, [...load.partitions].map(String).toSorted(), (load.fields ?? []).map(String)],
   ]);
 }

@@ -71,6 +71,16 @@ describe('the steps between catalogue and copy', () => {
     expect(kinds(wanted(), found({ loadedPartitions: ['_default'] }))).toEqual(['release']);
   });
 
+  test('load the fields that the source has loaded', () => {
+    const load = { replicaNumber: 1, partitions: ['_default'], isWhole: true, fields: ['id', 'vector'] };
+    const there = found({ indexes: [INDEX] });
+    const whole = wanted({ indexes: [INDEX], load });
+    expect(stepsBetween(whole, there)).toEqual([{ kind: 'load', replicaNumber: 1, fields: ['id', 'vector'] }]);
+    expect(stepsBetween({ ...whole, load: { ...load, isWhole: false } }, there)).toEqual([
+      { kind: 'loadPartitions', partitions: ['_default'], replicaNumber: 1, fields: ['id', 'vector'] },
+    ]);
+  });
+
   test('load and release single partitions', () => {
     const load = { replicaNumber: 1, partitions: ['p', 'q'], isWhole: false };
     const there = found({ indexes: [INDEX], partitions: ['_default', 'p', 'q'], loadedPartitions: ['_default', 'p'] });
