@@ -302,6 +302,47 @@ test('an alias that the target refuses is tried once, said once, and made by the
   expect(task.content()).toEqual(source.content());
 });
 
+describe('a collection that was born and dropped while the task was stopped', () => {
+  const lived = async (policy: 'apply' | 'skip' | 'ask') => {
+    const operations = { policies: { dropCollection: policy } };
+    const { source, target, task, running } = await following({ operations });
+    await running.stop();
+    source.createDatabase('shop');
+    const short = source.createCollection('short', { channels: [0, 1], database: 'shop' });
+    source.insert(short, rowsOf(0, 6, 'short'));
+    source.tickAll();
+    source.dropCollection(short);
+    source.tickAll();
+    const again = task.start({ operations });
+    return { source, target, task, again, copy: () => target.find({ database: 'shop', collection: 'short' }) };
+  };
+
+  test('is not made where its drop is followed', async () => {
+    const { task, source, again, target } = await lived('apply');
+    await again.level();
+    expect(task.content()).toEqual(source.content());
+    expect(target.databases.get('shop')?.size ?? 0).toBe(0);
+  });
+
+  test('is made from the log, with its rows, where its drop is left out', async () => {
+    const { again, copy } = await lived('skip');
+    await again.level();
+    expect(copy()?.partitions.get('_default')).toHaveLength(6);
+  });
+
+  test('is made from the log where its drop is asked about, and dropped as decided', async () => {
+    const { source, task, again, copy } = await lived('ask');
+    const asked = () => task.store.operations().filter(({ outcome }) => outcome === 'waiting');
+    await until(() => asked().length === 1, 'the question');
+    expect(copy()?.partitions.get('_default')).toHaveLength(6);
+    again.decide(asked()[0]?.id ?? '', 'apply');
+    await until(() => copy() === undefined, 'the drop');
+    source.tickAll();
+    await again.level();
+    expect(task.content()).toEqual(source.content());
+  });
+});
+
 describe('databases', () => {
   const made = (task: MemoryTask): string[] =>
     task.store

@@ -124,6 +124,11 @@ export class MemoryCatalog implements Catalog {
     return { ...found, endedPartitions: [...(this.endedPartitions.get(id)?.keys() ?? [])] };
   }
 
+  async databaseOfGone(id: CollectionId): Promise<string | undefined> {
+    await this.#called();
+    return this.#ended.get(id)?.database;
+  }
+
   async loadFields(id: CollectionId): Promise<readonly bigint[] | undefined> {
     await this.#called();
     return this.definitions.get(id)?.load?.fields;

@@ -4,7 +4,8 @@
  *
  * The message is in the log some milliseconds before the catalogue knows the collection, and a create that failed never
  * gets there. So a young birth that the catalogue does not know is awaited; an old one, and one that the catalogue knows
- * to be gone, is left alone with all its rows: the target then ends as the source did, without it.
+ * to be gone, is left alone with all its rows: the target then ends as the source did, without it. Where the target is not to
+ * follow its end, one that is gone is made from what the log has of it (`collection-births.ts`).
  */
 import type { MessageOrdinal } from '../../../shared/model/position.ts';
 import { timeTickToMs } from '../../../shared/time/time-tick.ts';
@@ -16,6 +17,9 @@ import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { CollectionId, PChannel } from '../../../shared/model/ids.ts';
 import type { Wal } from '../source/wal/wal.ts';
 
+/** `gone`: the catalogue has the end of it; `undefined`: nothing, so it was never made, or its end is long past. */
+export type BornCollection = CatalogCollection | 'gone' | undefined;
+
 /** Between message and catalogue lie 11 ms on a quiet server; this is what a very slow one may need. */
 const BIRTH_TIMEOUT_MS = 10_000;
 /** A birth older than this, by the source's own clock, is in the catalogue or nowhere. */
@@ -26,8 +30,8 @@ export class BirthRegistrar {
   readonly #wal: Wal;
   readonly #logger: Logger;
   readonly #conditions = new Conditions();
-  /** Under way, or left alone. */
-  readonly #answers = new Map<CollectionId, Promise<CatalogCollection | undefined>>();
+  /** Under way, or of no living one. */
+  readonly #answers = new Map<CollectionId, Promise<BornCollection>>();
   #changes = 0;
 
   constructor(catalog: Catalog, wal: Wal, logger: Logger) {
@@ -43,11 +47,10 @@ export class BirthRegistrar {
   }
 
   /**
-   * The collection as the catalogue knows it, or `undefined` when it is to be left alone. Every shard's message gets the
-   * same answer: the catalogue may change between two questions, and a collection of which some shards were registered
+   * The collection as the catalogue knows it. Every shard's message gets the same answer: the catalogue may change between two questions, and a collection of which some shards were registered
    * and others left alone would wait for them for ever.
    */
-  find(record: CreateCollectionRecord, channel: PChannel, signal: AbortSignal): Promise<CatalogCollection | undefined> {
+  find(record: CreateCollectionRecord, channel: PChannel, signal: AbortSignal): Promise<BornCollection> {
     const id = record.collectionId;
     const asked = this.#answers.get(id);
     if (asked !== undefined) return asked;
@@ -55,22 +58,17 @@ export class BirthRegistrar {
     this.#answers.set(id, answer);
     // Once it is registered nobody asks again. What is left alone stays: a name for each, and those are few.
     answer.then(
-      (found) => found !== undefined && this.#answers.delete(id),
+      (found) => found !== undefined && found !== 'gone' && this.#answers.delete(id),
       () => this.#answers.delete(id),
     );
     return answer;
   }
 
-  async #ask(
-    record: CreateCollectionRecord,
-    channel: PChannel,
-    signal: AbortSignal,
-  ): Promise<CatalogCollection | undefined> {
+  async #ask(record: CreateCollectionRecord, channel: PChannel, signal: AbortSignal): Promise<BornCollection> {
     const limit = AbortSignal.timeout(BIRTH_TIMEOUT_MS);
     for (let isFirst = true; ; isFirst = false) {
       const seen = this.#changes;
       const found = await this.#catalog.collection(record.collectionId);
-      if (found === 'gone') return undefined;
       if (found === 'creating') {
         // The source is at it, however long it takes.
         await this.#nextChange(seen, AbortSignal.any([signal, AbortSignal.timeout(BIRTH_TIMEOUT_MS)]), signal);

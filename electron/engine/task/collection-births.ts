@@ -1,12 +1,12 @@
 /** Collections that come into being while the task runs: from their messages in the log, or late, from the catalogue. */
 import { isSameName } from '../../../shared/model/collection-name.ts';
-import type { CollectionId } from '../../../shared/model/ids.ts';
+import { asPChannel, type CollectionId } from '../../../shared/model/ids.ts';
 import { ORDINAL_NONE, type MessageOrdinal } from '../../../shared/model/position.ts';
 import type { StoredCollection, StoredShard, TaskStore } from '../../../shared/model/task-state.ts';
 import type { TimeTick } from '../../../shared/time/time-tick.ts';
 import type { CreateCollectionRecord } from '../codec/records.ts';
 import { retrying, type RetryObserver } from '../runtime/retry.ts';
-import type { CatalogCollection } from '../source/catalog/catalog.ts';
+import type { Catalog, CatalogCollection } from '../source/catalog/catalog.ts';
 import type { Wal } from '../source/wal/wal.ts';
 import { shardsFromCreation, toStoredCollection } from './begin-task.ts';
 import type { BirthRegistrar } from './birth-registrar.ts';
@@ -14,6 +14,7 @@ import type { ChannelFollower } from './channel-follower.ts';
 import type { CollectionRegistry } from './collection-registry.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import type { LogReaders } from './log-readers.ts';
+import type { OperationJournal } from './operation-journal.ts';
 import { temporaryName } from './reconciler/renames.ts';
 import { RestartNeeded } from './restart-needed.ts';
 import type { TaskSelection } from './task-selection.ts';
@@ -29,8 +30,34 @@ export interface CollectionBirthsContext {
   readonly readers: Pick<LogReaders, 'get' | 'isFollowed' | 'claim' | 'follow'>;
   isDropped(id: CollectionId): boolean;
   readonly selection: Pick<TaskSelection, 'takesLater' | 'takesUp'>;
+  readonly catalog: Pick<Catalog, 'databaseOfGone'>;
+  readonly journal: Pick<OperationJournal, 'policyOf'>;
   addReplica(stored: StoredCollection): CollectionReplica;
   addNewChannels(): Promise<void>;
+}
+
+/** As most clients make collections: `commonpb.ConsistencyLevel.Bounded`. */
+const CONSISTENCY_BOUNDED = 2;
+
+/** What the log has of a collection that the catalogue no longer shows. */
+function asBorn(record: CreateCollectionRecord, database: string): CatalogCollection {
+  const { collectionId, collectionName, databaseId, beginTick, schema, vchannels, pchannels, partitions } = record;
+  return {
+    id: collectionId,
+    databaseId,
+    database,
+    name: collectionName,
+    createTick: beginTick,
+    shardCount: vchannels.length,
+    consistencyLevel: CONSISTENCY_BOUNDED,
+    properties: [],
+    schema,
+    partitions: partitions.map(({ id, name }) => ({ id, name, createTick: beginTick })),
+    startPositions: vchannels.map((vchannel, index) => {
+      const pchannel = pchannels[index] ?? asPChannel(vchannel.slice(0, vchannel.lastIndexOf('_')));
+      return { vchannel, pchannel, messageId: new Uint8Array() };
+    }),
+  };
 }
 
 export class CollectionBirths {
@@ -72,7 +99,8 @@ export class CollectionBirths {
     const { store, registry, registrar, signal, observer, selection } = this.#context;
     // Which one it is stands in the catalogue; where none is taken up it need not be asked.
     if (!selection.takesLater) return undefined;
-    const found = await retrying(() => registrar.find(record, follower.channel, signal), signal, observer);
+    const asked = await retrying(() => registrar.find(record, follower.channel, signal), signal, observer);
+    const found = asked === 'gone' ? await this.#fromLog(record) : asked;
     // Another shard's message may have been first, while this one asked.
     let replica = registry.get(record.collectionId);
     if (replica === undefined) {
@@ -89,6 +117,18 @@ export class CollectionBirths {
     return replica;
   }
 
+  /**
+   * It has ended at the source already. Where its end is followed, nothing of it would stay: it is left alone. Where it is left
+   * out, or asked about, its copy is made from what the log has of it: its schema, shards and partitions. Of its properties and its
+   * consistency level the log says nothing.
+   */
+  async #fromLog(record: CreateCollectionRecord): Promise<CatalogCollection | undefined> {
+    const { catalog, journal, signal, observer } = this.#context;
+    if (journal.policyOf('dropCollection') === 'apply') return undefined;
+    const database = await retrying(() => catalog.databaseOfGone(record.collectionId), signal, observer);
+    return database === undefined ? undefined : asBorn(record, database);
+  }
+
   /** A later collection was given its name after it had lost it, and stands on a channel that has been read further: it has it here by now. */
   #unlessTaken(stored: StoredCollection): StoredCollection | undefined {
     const isTaken = [...this.#context.registry.all()].some(
@@ -103,12 +143,14 @@ export class CollectionBirths {
    * Another of its channels has been read past its birth, when it did not belong to the selection or was left alone: its history
    * is not to be had from here on. One that the source still has is found in the catalogue.
    */
-  #isPassed({ startPositions }: CatalogCollection, { channel }: ChannelFollower): boolean {
+  #isPassed({ startPositions, createTick }: CatalogCollection, { channel }: ChannelFollower): boolean {
     const { wal, readers } = this.#context;
-    return startPositions.some(
-      ({ pchannel, messageId }) =>
-        pchannel !== channel && (readers.get(pchannel)?.hasRead(wal.decodeMessageId(messageId)) ?? false),
-    );
+    return startPositions.some(({ pchannel, messageId }) => {
+      const other = pchannel === channel ? undefined : readers.get(pchannel);
+      // The log itself does not say where in other channels it begins.
+      if (messageId.length === 0) return other !== undefined && other.readTick() >= createTick;
+      return other?.hasRead(wal.decodeMessageId(messageId)) ?? false;
+    });
   }
 
   /**

@@ -260,6 +260,8 @@ export class TaskEngine {
     this.#births = new CollectionBirths({
       ...shared,
       selection: this.#scope.selection,
+      catalog: parts.catalog,
+      journal: this.#journal,
       registrar: this.#registrar,
       readers: this.#readers,
       observer: this.#board.observer('catalog'),

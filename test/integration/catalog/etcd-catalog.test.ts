@@ -82,9 +82,12 @@ describe('snapshot', () => {
     await milvus.dropCollection({ collection_name: 'again' });
     expect(await find('again')).toBeUndefined();
     expect(first && (await catalog.collection(first.id))).toBe('gone');
+    expect(first && (await catalog.databaseOfGone(first.id))).toBe('default');
     await milvus.createCollection({ collection_name: 'again', shards_num: 1, fields: [key, vector] });
     expect((await find('again'))?.id).not.toBe(first?.id);
     expect(await catalog.collection(asCollectionId(5n))).toBeUndefined();
+    expect(await catalog.databaseOfGone(asCollectionId(5n))).toBeUndefined();
+    expect(await catalog.loadFields(asCollectionId(5n))).toBeUndefined();
   });
 
   test('tells whether a collection has changed since, also where it bears its old name again', async () => {

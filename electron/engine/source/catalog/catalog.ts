@@ -138,6 +138,8 @@ export interface Catalog {
    * milliseconds before; seen on 2.3.5), it was never made after all, or its end is long past.
    */
   collection(id: CollectionId): Promise<CatalogCollection | 'creating' | 'gone' | undefined>;
+  /** The database of a collection that is `gone`, as long as there is a word of both. */
+  databaseOfGone(id: CollectionId): Promise<string | undefined>;
   /** Of which fields it is loaded, by their ids; `undefined`: of all, or it is not loaded. */
   loadFields(id: CollectionId): Promise<readonly bigint[] | undefined>;
   /**

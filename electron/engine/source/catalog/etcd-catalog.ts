@@ -90,6 +90,19 @@ class EtcdCatalog implements Catalog {
     return this.#classified(() => this.#unlessCompacted(() => this.#collection(id)));
   }
 
+  async databaseOfGone(id: CollectionId): Promise<string | undefined> {
+    return this.#classified(() =>
+      this.#unlessCompacted(async () => {
+        const { databases, revision } = await this.#databases();
+        for (const { id: databaseId, name } of databases) {
+          const key = this.#key(`root-coord/database/collection-info/${databaseId}/${id}`);
+          if ((await this.#client.get(key, revision)) !== undefined) return name;
+        }
+        return undefined;
+      }),
+    );
+  }
+
   async loadFields(id: CollectionId): Promise<readonly bigint[] | undefined> {
     const key = this.#key(`querycoord-collection-loadinfo/${id}`);
     const entry = await this.#classified(() => this.#client.get(key));

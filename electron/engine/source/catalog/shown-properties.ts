@@ -124,6 +124,7 @@ export function withShownProperties(
   return {
     clusterId: () => catalog.clusterId(),
     collection: (id) => catalog.collection(id),
+    databaseOfGone: (id) => catalog.databaseOfGone(id),
     loadFields: (id) => catalog.loadFields(id),
     isUnchanged: (collection) => catalog.isUnchanged(collection),
     imports: () => catalog.imports(),
