@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { Immutable } from '../immutable.ts';
 
-/** `apply`: as the source did. `skip`: not, and recorded. `ask`: its object waits at that place until a person decides. */
+/** `apply`: as the source did. `skip`: not, and recorded. `ask`: it waits until a person decides, with what must come behind it. */
 export const operationActionSchema = z.enum(['apply', 'skip', 'ask']);
 export type OperationAction = z.output<typeof operationActionSchema>;
 

@@ -218,6 +218,25 @@ describe('by policy', () => {
     expect(task.content()).toEqual(source.content());
   });
 
+  test('to ask, the others of its channel are read on, however long nobody answers', async () => {
+    const operations = { policies: { addField: 'ask' } } as const;
+    const { source, target, task, a, running } = await following({ operations });
+    await running.stop();
+    const b = source.createCollection('b', { channels: [0, 1] });
+    source.addField(a, 'colour');
+    source.insert(a, rowsOf(10, 20, 'more'));
+    source.tickAll();
+    const again = task.start({ operations, budgetBytes: 1 });
+    await until(() => asked(task).length === 1, 'the question');
+    for (let from = 0; from < 40; from += 4) source.insert(b, rowsOf(from, from + 4, 'b'));
+    source.tickAll();
+    const rowsOfB = () => target.find({ database: 'default', collection: 'b' })?.partitions.get('_default') ?? [];
+    await until(() => rowsOfB().length === 40, "the other one's rows");
+    again.decide(asked(task)[0] ?? 'none', 'apply');
+    await again.level();
+    expect(task.content()).toEqual(source.content());
+  });
+
   test('to ask, the rows that need it wait for the answer, and are made as decided', async () => {
     const { source, target, task, a, running } = await following({ operations: { policies: { addField: 'ask' } } });
     source.addField(a, 'colour');

@@ -164,8 +164,8 @@ const BY_QUOTA: readonly (readonly [RegExp, Verdict])[] = [
   [/time tick/, TICK_DELAYED],
 ];
 
-/** A repeated load that asks for other replicas or groups than it is loaded with; comes with 1100, ErrParameterInvalid. */
-const LOADED_OTHERWISE = /can't change the (?:replica number|resource groups) for loaded/;
+/** A repeated load that asks for other replicas, groups or fields than it is loaded with; comes with 1100, ErrParameterInvalid. */
+const LOADED_OTHERWISE = /can't change the (?:replica number|resource groups|load field list) for loaded/;
 
 /** Statuses that came with nothing better than 65535 or `UnexpectedError`. */
 const BY_REASON: readonly (readonly [RegExp, Verdict])[] = [

@@ -212,7 +212,7 @@ export class CollectionReplica implements LaneOwner {
       writer: this.#writer,
       barriers: this.#barriers,
       whenReady: (lane) => this.#whenReady(lane),
-      whenHasFields: (record) => this.#whenHasFields(record),
+      whenHasFields: (lane, record) => this.#whenHasFields(lane, record),
       decide: (drop) => context.journal.decide(this.#questionOf(drop), this.#signal),
       dropped: (drop, decision) => {
         const outcome = decision === 'apply' ? 'applied' : 'skipped';
@@ -471,10 +471,11 @@ export class CollectionReplica implements LaneOwner {
   }
 
   /** Nearly always at once. */
-  async #whenHasFields(record: InsertRecord): Promise<void> {
+  async #whenHasFields(lane: ShardLane, record: InsertRecord): Promise<void> {
     if (this.#writer.unknownColumns(record).length === 0) return;
     const missing = () => this.#writer.unknownColumns(record);
-    await orAborted(this.#context.fieldsNeeded(this, missing), this.#signal);
+    // Perhaps for a person's answer: the others of its channel are read on meanwhile.
+    await lane.waitFor(orAborted(this.#context.fieldsNeeded(this, missing), this.#signal));
   }
 
   /** In a step. Calls of its own that are under way end first, and none begins meanwhile. */

@@ -153,7 +153,15 @@ export class CollectionWriter {
   /** Rows that a copy has read. `isDoubtful`: an earlier run may have written some of them. */
   async writeCopied(partition: string, rows: Rows, isDoubtful: boolean): Promise<void> {
     if (isDoubtful) await this.#options.lease.whenSettled(this.#options.signal);
-    await this.#put(this.#hasPartitionKey ? '' : partition, rows, isDoubtful);
+    const put = () => this.#put(this.#hasPartitionKey ? '' : partition, rows, isDoubtful);
+    const sentWith = this.#schema;
+    try {
+      await put();
+    } catch (error) {
+      // As of the log's rows.
+      if (!isRefusal(error) || (await this.#options.schemaRefused?.(sentWith)) !== true) throw error;
+      await put();
+    }
   }
 
   /** Keys of a filled copy that the source no longer has. */

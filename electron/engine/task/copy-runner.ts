@@ -24,9 +24,10 @@ import { copyRows } from './collection-copy.ts';
 import type { CollectionReplica } from './collection-replica.ts';
 import { CopyAllowance } from './copy-budget.ts';
 import { CopySource, type DescribedCollection } from './copy-source.ts';
-import { indexSteps, loadStep, type Step } from './reconciler/diff.ts';
+import { indexSteps, type Step } from './reconciler/diff.ts';
 import { StepJournal, type StepJournalContext } from './reconciler/step-journal.ts';
-import { askedOf, makeStep } from './reconciler/steps.ts';
+import { askedOf, makeIndexes, makeStep } from './reconciler/steps.ts';
+import { loadOf } from './reconciler/wanted.ts';
 import { readLogCut } from './log-cut.ts';
 import { readLogEnd, type LogEnd } from './log-end.ts';
 import { RecopyTarget } from './recopy-target.ts';
@@ -223,7 +224,7 @@ export class CopyRunner {
     if (filled !== undefined) {
       await filled.finish(found);
     } else if (found.replicaNumber !== undefined && hasIndexes && this.#steps.applies('loadCollection')) {
-      await this.#make(replica, loadStep(found.replicaNumber, found.loadFields));
+      await this.#make(replica, loadOf(replica.schema, found.replicaNumber, found.loadFields));
     }
   }
 
@@ -245,8 +246,8 @@ export class CopyRunner {
     const { address } = replica;
     // An earlier run may have made some.
     const found = await replica.onTarget('describe', async (signal) => targetRows?.describe(address, signal));
-    for (const step of indexSteps(indexes, found?.indexes ?? [])) await this.#make(replica, step);
-    return true;
+    const steps = indexSteps(indexes, found?.indexes ?? []);
+    return makeIndexes(this.#steps, replica, steps, (step) => makeStep(this.#context.target, replica, step));
   }
 
   async #make(replica: CollectionReplica, step: Step): Promise<void> {

@@ -15,7 +15,7 @@ import type { CollectionReplica } from './collection-replica.ts';
 import type { CopyAllowance } from './copy-budget.ts';
 import { CopyLoads } from './copy-loads.ts';
 import type { PageAnswer } from './pages-ahead.ts';
-import { addressOf, fieldNames } from './reconciler/wanted.ts';
+import { addressOf } from './reconciler/wanted.ts';
 
 /** Between the source's clock and ours, where the source gives no timestamps. */
 const CLOCK_SKEW_MS_MAX = 5_000;
@@ -46,8 +46,8 @@ export interface DescribedCollection {
   readonly indexes: readonly CollectionIndex[];
   /** How many times the whole of it is loaded, but for this copy. */
   readonly replicaNumber: number | undefined;
-  /** Which fields of it are loaded, by name; absent: all. */
-  readonly loadFields?: readonly string[];
+  /** Which fields of it are loaded, by their ids; absent: all. */
+  readonly loadFields?: readonly bigint[];
   /** Nothing of it is loaded, but for this copy. */
   readonly isReleased: boolean;
 }
@@ -98,11 +98,8 @@ export class CopySource {
       const address = addressOf(found);
       const state = await rows.describe(address, signal);
       if (state?.id === (id as bigint)) {
-        const fields = await catalog.loadFields(id);
-        const described = this.#described(address, found, state);
-        return fields === undefined
-          ? described
-          : { ...described, loadFields: fieldNames(this.#replica.schema, fields) };
+        const loadFields = await catalog.loadFields(id);
+        return { ...this.#described(address, found, state), ...(loadFields === undefined ? {} : { loadFields }) };
       }
       this.#misses += 1;
       if (this.#misses >= MISSES_MAX) throw anotherCluster(address, state !== undefined);

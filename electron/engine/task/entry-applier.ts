@@ -34,7 +34,7 @@ export interface EntryApplierContext {
   /** Resolves when the collection may be written on the target. */
   whenReady(lane: ShardLane): Promise<void>;
   /** Resolves when the copy has every field that the rows have a column of, or is to do without. */
-  whenHasFields(record: InsertRecord): Promise<void>;
+  whenHasFields(lane: ShardLane, record: InsertRecord): Promise<void>;
   /** A person has decided that it is left out. */
   isSkipped(lane: ShardLane, entry: LogEntry): boolean;
   /** The target will never take it as it is. Resolves when that is recorded. */
@@ -87,7 +87,7 @@ export class EntryApplier {
         if (record.kind === 'delete' && record.isByExpression === true)
           await this.#refuseExpression(lane, record, entry);
         await copy.ensurePartition(record.partitionName);
-        if (record.kind === 'insert') await this.#context.whenHasFields(record);
+        if (record.kind === 'insert') await this.#context.whenHasFields(lane, record);
         data.set(record, entry);
       }
       const { doubt } = lane;

@@ -17,9 +17,10 @@ import { isNotLoaded } from '../source/rows/range-query.ts';
 import type { CollectionIndex, CollectionState, KeySource, KeysRead } from '../source/rows/row-source.ts';
 import type { Target } from '../target/target.ts';
 import type { CollectionReplica } from './collection-replica.ts';
-import { indexSteps, loadStep, type Step } from './reconciler/diff.ts';
+import { indexSteps, type Step } from './reconciler/diff.ts';
 import type { StepJournal } from './reconciler/step-journal.ts';
-import { askedOf, makeStep } from './reconciler/steps.ts';
+import { askedOf, makeIndexes, makeStep } from './reconciler/steps.ts';
+import { loadOf } from './reconciler/wanted.ts';
 import { CopyLoads } from './copy-loads.ts';
 import type { DescribedCollection } from './copy-source.ts';
 
@@ -38,6 +39,10 @@ export class RecopyTarget {
   readonly #replica: CollectionReplica;
   readonly #loads: CopyLoads;
   #guarantee: TimeTick | undefined;
+  /** Before the copy. */
+  #wasLoaded = false;
+  /** It was not left out when the log had it. */
+  #mayBeLoaded = true;
 
   constructor(context: RecopyTargetContext, replica: CollectionReplica) {
     const { keys, store } = context;
@@ -81,12 +86,14 @@ export class RecopyTarget {
   /** Loaded as the source is, but for the copy. What is to be asked about, or left out, stays as it was before the copy. */
   async finish({ replicaNumber, loadFields, isReleased }: DescribedCollection): Promise<void> {
     const { steps } = this.#context;
-    const { address } = this.#replica;
-    if (replicaNumber !== undefined && steps.applies('loadCollection')) {
-      await this.#make(loadStep(replicaNumber, loadFields));
+    const { address, schema } = this.#replica;
+    if (replicaNumber !== undefined && this.#mayBeLoaded && steps.applies('loadCollection')) {
+      await this.#make(loadOf(schema, replicaNumber, loadFields));
       this.#loads.keep();
     } else if (isReleased && steps.applies('releaseCollection')) {
       await this.#make({ kind: 'release' });
+      this.#loads.keep();
+    } else if (this.#wasLoaded) {
       this.#loads.keep();
     } else {
       await this.#replica.onTarget('release', (signal) => this.#loads.release(address, signal));
@@ -100,17 +107,13 @@ export class RecopyTarget {
   async #alignIndexes(wanted: readonly CollectionIndex[]): Promise<void> {
     const { steps } = this.#context;
     const { indexes, loadedPartitions } = await this.#describe();
-    const left = new Set<string>();
-    let isReleased = loadedPartitions.length === 0;
-    for (const step of indexSteps(wanted, indexes)) {
-      if (left.has(step.index.fieldName)) continue;
-      const isMade = await steps.run({ ...askedOf(step), holdsRows: true }, this.#replica, async () => {
-        if (step.kind === 'dropIndex' && !isReleased) await this.#make({ kind: 'release' });
-        isReleased ||= step.kind === 'dropIndex';
-        await this.#make(step);
-      });
-      if (!isMade) left.add(step.index.fieldName);
-    }
+    let isLoaded = loadedPartitions.length > 0;
+    this.#wasLoaded = isLoaded;
+    await makeIndexes(steps, this.#replica, indexSteps(wanted, indexes), async (step) => {
+      if (step.kind === 'dropIndex' && isLoaded) await this.#make({ kind: 'release' });
+      isLoaded &&= step.kind !== 'dropIndex';
+      await this.#make(step);
+    });
   }
 
   #describe(): Promise<CollectionState> {
@@ -127,8 +130,8 @@ export class RecopyTarget {
     const { loadedPartitions } = await this.#describe();
     const isWanted = replicaNumber !== undefined && indexes.length > 0 && loadedPartitions.length === 0;
     if (isWanted && this.#context.steps.applies('loadCollection')) {
-      const step = loadStep(replicaNumber, loadFields);
-      await this.#context.steps.run(askedOf(step), this.#replica, () => this.#make(step));
+      const step = loadOf(this.#replica.schema, replicaNumber, loadFields);
+      this.#mayBeLoaded = await this.#context.steps.run(askedOf(step), this.#replica, () => this.#make(step));
     }
     await this.#load();
   }

@@ -344,7 +344,7 @@ export const en = {
       'From now on. Passwords that are there already cannot be read, so create those users on the target yourself. root and the user that Lifeline signs in with are never changed on the target.',
     policies: 'What becomes of operations',
     policiesText:
-      'Apply: as the source did. Skip: not, and noted in the history. Ask: the operation waits until you decide, with those that come behind it on the same object; rows wait behind a drop alone. A change holds at once. Rows of an import never pass the log: to apply one is to copy its collection again, while the others go on.',
+      'Apply: as the source did. Skip: not, and noted in the history. Ask: the operation waits until you decide, with those that come behind it on the same object; rows wait where they need its outcome, as behind a drop. A change holds at once. Rows of an import never pass the log: to apply one is to copy its collection again, while the others go on.',
     groups: {
       databases: 'Databases',
       collections: 'Collections and aliases',
@@ -411,7 +411,7 @@ export const en = {
     outcomes: { applied: 'Applied', skipped: 'Skipped', waiting: 'Waits for you', failed: 'Failed' },
     waits: 'One operation waits for your decision. | {n} operations wait for your decision.',
     waitsText:
-      'Operations that come behind it on the same object wait too, and rows behind a drop. Everything else goes on.',
+      'Operations that come behind it on the same object wait too, and rows that need its outcome, as behind a drop. Everything else goes on.',
     apply: 'Apply it',
     skip: 'Skip it',
     skipOnly: 'This version cannot apply it. Do it on the target by hand, then skip it.',

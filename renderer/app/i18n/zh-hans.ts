@@ -323,7 +323,7 @@ export const zhHans: Catalogue = {
       '从现在起生效。已有密码无法读取，请自行在目标上创建这些用户。root 以及 Lifeline 登录所用的用户在目标上永远不会被更改。',
     policies: '如何处理操作',
     policiesText:
-      '应用：照源端执行。跳过：不执行，并记入历史。询问：该操作等待您的决定，同一对象上其后的操作也会等待；只有删除操作会让其后的数据等待。更改即刻生效。导入的数据不经过日志：应用导入即重新复制该 Collection，其他 Collection 照常继续。',
+      '应用：照源端执行。跳过：不执行，并记入历史。询问：该操作等待您的决定，同一对象上其后的操作也会等待；需要其结果的数据（如删除操作之后的）也会等待。更改即刻生效。导入的数据不经过日志：应用导入即重新复制该 Collection，其他 Collection 照常继续。',
     groups: {
       databases: '数据库',
       collections: 'Collection 与别名',
@@ -388,7 +388,7 @@ export const zhHans: Catalogue = {
     sources: { log: '日志', catalogue: '元数据' },
     outcomes: { applied: '已应用', skipped: '已跳过', waiting: '等待您决定', failed: '失败' },
     waits: '有 {n} 个操作等待您的决定。',
-    waitsText: '同一对象上其后的操作也会等待，删除操作之后的数据也会等待，其他照常进行。',
+    waitsText: '同一对象上其后的操作也会等待，需要其结果的数据（如删除操作之后的）也会等待，其他照常进行。',
     apply: '应用它',
     skip: '跳过它',
     skipOnly: '本版本无法执行它。请在目标上手动完成，然后跳过。',

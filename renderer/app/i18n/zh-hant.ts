@@ -323,7 +323,7 @@ export const zhHant: Catalogue = {
       '從現在起生效。既有密碼無法讀取，請自行在目標上建立這些使用者。root 以及 Lifeline 登入所用的使用者在目標上永遠不會被變更。',
     policies: '如何處理操作',
     policiesText:
-      '套用：照來源執行。略過：不執行，並記入歷史。詢問：該操作等待您的決定，同一物件上其後的操作也會等待；只有刪除操作會讓其後的資料等待。變更立即生效。匯入的資料不經過日誌：套用匯入即重新複製該 Collection，其他 Collection 照常繼續。',
+      '套用：照來源執行。略過：不執行，並記入歷史。詢問：該操作等待您的決定，同一物件上其後的操作也會等待；需要其結果的資料（如刪除操作之後的）也會等待。變更立即生效。匯入的資料不經過日誌：套用匯入即重新複製該 Collection，其他 Collection 照常繼續。',
     groups: {
       databases: '資料庫',
       collections: 'Collection 與別名',
@@ -388,7 +388,7 @@ export const zhHant: Catalogue = {
     sources: { log: '日誌', catalogue: '中繼資料' },
     outcomes: { applied: '已套用', skipped: '已略過', waiting: '等待您決定', failed: '失敗' },
     waits: '有 {n} 個操作等待您的決定。',
-    waitsText: '同一物件上其後的操作也會等待，刪除操作之後的資料也會等待，其他照常進行。',
+    waitsText: '同一物件上其後的操作也會等待，需要其結果的資料（如刪除操作之後的）也會等待，其他照常進行。',
     apply: '套用它',
     skip: '略過它',
     skipOnly: '此版本無法執行它。請在目標上手動完成，然後略過。',

@@ -275,7 +275,7 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'rows written before their field is there',
     file: `${TASK}/entry-applier.ts`,
-    from: "if (record.kind === 'insert') await this.#context.whenHasFields(record);",
+    from: "if (record.kind === 'insert') await this.#context.whenHasFields(lane, record);",
     to: '',
     suites: ['fields.test.ts'],
   },

@@ -44,8 +44,9 @@ export interface AddedFieldsContext {
 
 export class AddedFields {
   readonly #context: AddedFieldsContext;
-  /** One at a time for each copy: rows of all shards ask for the same. */
-  readonly #lanes = new WeakMap<CollectionReplica, SerialLane>();
+  /** One at a time for each copy: rows of all shards ask for the same. Limits apart, so that no field waits behind one that is asked about. */
+  readonly #fieldLanes = new WeakMap<CollectionReplica, SerialLane>();
+  readonly #limitLanes = new WeakMap<CollectionReplica, SerialLane>();
 
   /** Limits that the target refused, or which were left out: not tried again in this run. */
   readonly #limitsLeft = new Set<string>();
@@ -65,16 +66,16 @@ export class AddedFields {
    * rows were written without it; unless it `isCopied`: all rows are about to be.
    */
   async take(replica: CollectionReplica, schema: Uint8Array, isCopied = false): Promise<void> {
-    const lane = this.#lanes.get(replica) ?? new SerialLane();
-    this.#lanes.set(replica, lane);
-    await lane.run(() =>
-      replica.beside(async () => {
-        for (const missing of missingFields(replica, schema)) {
-          await this.#add(replica, missing, schema, isCopied);
-        }
-        for (const raised of this.#raisedLimits(replica, schema)) await this.#raise(replica, raised);
-      }),
-    );
+    await this.#addAll(replica, schema, isCopied);
+    await inLaneOf(this.#limitLanes, replica, async () => {
+      for (const raised of this.#raisedLimits(replica, schema)) await this.#raise(replica, raised);
+    });
+  }
+
+  #addAll(replica: CollectionReplica, schema: Uint8Array, isCopied = false): Promise<void> {
+    return inLaneOf(this.#fieldLanes, replica, async () => {
+      for (const missing of missingFields(replica, schema)) await this.#add(replica, missing, schema, isCopied);
+    });
   }
 
   /** Rows have columns that the copy has no field for, which `missing` names as long as it is so. They wait here. */
@@ -83,7 +84,7 @@ export class AddedFields {
     for (let reading = 1; missing().length > 0; reading += 1) {
       const found = await retrying(() => catalog.collection(replica.id), replica.signal, observer);
       if (found === 'gone') this.#withoutFields(replica, missing());
-      else if (found !== undefined && found !== 'creating') await this.take(replica, found.schema);
+      else if (found !== undefined && found !== 'creating') await this.#addAll(replica, found.schema);
       const [first] = missing();
       if (first === undefined) return;
       if (reading === READINGS_MAX) throw fieldUnknown(replica.address, first);
@@ -122,7 +123,8 @@ export class AddedFields {
     const { field, key, value } = setting;
     const step = { kind: 'alterField', field, property: { key, value } } as const satisfies Step;
     try {
-      if (await journal.run(askedOf(step), replica, () => makeStep(target, replica, step))) {
+      const asked = { ...askedOf(step), holdsRows: true };
+      if (await journal.run(asked, replica, () => makeStep(target, replica, step))) {
         replica.fieldAltered(bytes);
         return;
       }
@@ -169,6 +171,16 @@ export class AddedFields {
       `${nameText(replica.address)} was dropped at the source after it had been given the field ${names}. Until its copy is dropped too, its last rows are without it there.`,
     );
   }
+}
+
+function inLaneOf(
+  lanes: WeakMap<CollectionReplica, SerialLane>,
+  replica: CollectionReplica,
+  body: () => Promise<void>,
+): Promise<void> {
+  const lane = lanes.get(replica) ?? new SerialLane();
+  lanes.set(replica, lane);
+  return lane.run(() => replica.beside(body));
 }
 
 interface RaisedLimit extends WholeField {

@@ -89,7 +89,7 @@ export class Reconciler {
   readonly #nameTaken = new WeakSet<CollectionReplica>();
   /** Operations of the log were refused, and are left to the catalogue. */
   readonly #left = new WeakSet<CollectionReplica>();
-  /** Fields whose settings the target has refused to alter, in this run. */
+  /** Settings of fields that the target has refused to alter, in this run. */
   readonly #settingsLeft = new Set<string>();
   readonly #closing = new Set<string>();
   readonly #blocked = new Set<string>();
@@ -269,9 +269,15 @@ export class Reconciler {
     }
     const close = async (): Promise<boolean> => {
       if (!(await this.#takeName(replica, living))) return false;
+      const { schema } = replica;
       await this.#alter(replica, collection, snapshot);
       this.#left.delete(replica);
-      this.#settled.set(replica, state);
+      // What was held against the copy as it was before it had a field says nothing of that field's index.
+      if (replica.schema === schema) this.#settled.set(replica, state);
+      else {
+        this.#isIncomplete = true;
+        this.#context.readAgain();
+      }
       return true;
     };
     return { object, state, replicas: [replica], close };
@@ -338,7 +344,7 @@ export class Reconciler {
       const wanted = wantedState(collection, replica.schema, definitions, replica.properties);
       const brought = broughtBy(collection, replica.properties);
       replica.propertiesBrought(brought.before);
-      const fields = wanted.fields.filter((setting) => !this.#settingsLeft.has(settingOf(replica, setting.field)));
+      const fields = wanted.fields.filter((setting) => !this.#settingsLeft.has(settingText(replica, setting)));
       const { properties, fields: settings } = found;
       const left = new Set<string>();
       for (const step of stepsBetween({ ...wanted, fields }, { ...described, properties, fields: settings })) {
@@ -353,7 +359,7 @@ export class Reconciler {
           // What a server does not offer must not keep it from the rest; nor is it released for that again.
           if (!isRefused(error) || replica.signal.aborted) throw error;
           if (step.kind === 'alterField') {
-            this.#settingsLeft.add(settingOf(replica, step.field));
+            this.#settingsLeft.add(settingText(replica, { field: step.field, key: step.property.key }));
             this.#context.notice(notAltered(replica.address, step.field, error));
           } else if (step.kind === 'removeProperties') {
             this.#context.notice(
@@ -444,7 +450,10 @@ export class Reconciler {
 
 const objectOf = ({ id }: CollectionReplica): string => `collection ${id}`;
 
-const settingOf = ({ id }: CollectionReplica, field: string): string => `${id}/${field}`;
+const settingText = (
+  { id }: CollectionReplica,
+  { field, key }: { readonly field: string; readonly key: string },
+): string => `${id}/${field}/${key}`;
 
 function namesClash(
   wanted: CollectionAddress,

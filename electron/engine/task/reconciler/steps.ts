@@ -9,8 +9,8 @@ import {
 } from '../../source/rows/definition-requests.ts';
 import type { Target } from '../../target/target.ts';
 import type { CollectionReplica } from '../collection-replica.ts';
-import { OPERATION_OF, type Step } from './diff.ts';
-import type { Asked } from './step-journal.ts';
+import { OPERATION_OF, type IndexStep, type Step } from './diff.ts';
+import type { Asked, StepJournal } from './step-journal.ts';
 
 /** What it is asked about, and told, as. */
 export function askedOf(step: Step): Asked {
@@ -22,6 +22,25 @@ function objectOf(step: Step): string | undefined {
   if ('index' in step) return step.index.indexName;
   if ('keys' in step) return step.keys.join();
   return 'partitions' in step ? step.partitions.join() : undefined;
+}
+
+/**
+ * Those of a copy, whose rows wait meanwhile: by their policies. A field has one index, so beside one that is left where it is no
+ * other is made. @returns whether all of them were
+ */
+export async function makeIndexes(
+  journal: StepJournal,
+  replica: CollectionReplica,
+  steps: readonly IndexStep[],
+  make: (step: IndexStep) => Promise<void>,
+): Promise<boolean> {
+  const left = new Set<string>();
+  for (const step of steps) {
+    if (left.has(step.index.fieldName)) continue;
+    const asked = { ...askedOf(step), holdsRows: true };
+    if (!(await journal.run(asked, replica, () => make(step)))) left.add(step.index.fieldName);
+  }
+  return left.size === 0;
 }
 
 export function makeStep(target: Target, replica: CollectionReplica, step: Step): Promise<void> {

@@ -4,7 +4,7 @@ import { wholeFields } from '../../codec/schema-rewrite.ts';
 import type { CollectionAddress } from '../../milvus/collection-address.ts';
 import type { CatalogCollection, CatalogDefinitions } from '../../source/catalog/catalog.ts';
 import type { KeyValue } from '../../../../shared/model/key-value.ts';
-import { FIELD_SETTINGS, isReplicated, type FieldSetting, type WantedState } from './diff.ts';
+import { FIELD_SETTINGS, isReplicated, loadStep, type FieldSetting, type Step, type WantedState } from './diff.ts';
 
 export const addressOf = ({ database, name }: CatalogCollection): CollectionAddress => ({ database, collection: name });
 
@@ -69,8 +69,12 @@ export function wantedState(
 }
 
 /** In the order of the schema: a request names fields, a catalogue their ids. */
-export const fieldNames = ({ fields }: CollectionSchema, ids: readonly bigint[]): string[] =>
+const fieldNames = ({ fields }: CollectionSchema, ids: readonly bigint[]): string[] =>
   fields.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
+
+/** `fields`: by their ids; absent: all. */
+export const loadOf = (schema: CollectionSchema, replicaNumber: number, fields?: readonly bigint[]): Step =>
+  loadStep(replicaNumber, fields === undefined ? undefined : fieldNames(schema, fields));
 
 /** Equal where nothing of it has changed between two readings. */
 export function stateOf(collection: CatalogCollection, definitions: CatalogDefinitions | undefined): string {
