@@ -35,5 +35,14 @@ export type OperationEvent = Immutable<z.output<typeof operationEventSchema>>;
 export const operationDecisionSchema = z.enum(['apply', 'skip']);
 export type OperationDecision = z.output<typeof operationDecisionSchema>;
 
+/** These are asked of the history for good: whose a role or a group is, and which fields a copy does without. A few for each name. */
+export const LASTING_OPERATIONS = [
+  'createRole',
+  'dropRole',
+  'createPrivilegeGroup',
+  'dropPrivilegeGroup',
+  'addField',
+] as const;
+
 /** Kept of each collection, and of what is about none: older ones give way. */
 export const OPERATION_EVENTS_MAX = 1_000;

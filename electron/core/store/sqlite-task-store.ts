@@ -10,6 +10,7 @@ import {
   type MessageOrdinal,
 } from '../../../shared/model/position.ts';
 import {
+  LASTING_OPERATIONS,
   OPERATION_EVENTS_MAX,
   type OperationDecision,
   type OperationEvent,
@@ -66,6 +67,9 @@ const COLLECTION_TABLES = [
 const OPERATION_EVENTS_OF_TASK_MAX = 20_000;
 /** So rarely is the whole counted. */
 const OPERATION_EVENTS_COUNTED_EVERY = 256;
+
+/** Names of the product's own, which need no escaping. */
+const LASTING = LASTING_OPERATIONS.map((operation) => `'${operation}'`).join();
 
 export class SqliteTaskStore implements TaskStore {
   readonly #database: DatabaseSync;
@@ -527,11 +531,12 @@ export class SqliteTaskStore implements TaskStore {
     });
   }
 
-  /** But the last `keep`; what waits for a person stays. */
+  /** But the last `keep`; what waits for a person stays, and what is asked of the history for good (`LASTING_OPERATIONS`). */
   #forgetOperations(scope: string, values: readonly string[], keep: number): void {
     this.#database
       .prepare(
-        `DELETE FROM operation_event WHERE task_id = ? ${scope} AND outcome <> 'waiting' AND sequence <=
+        `DELETE FROM operation_event WHERE task_id = ? ${scope} AND outcome <> 'waiting'
+         AND event ->> '$.operation' NOT IN (${LASTING}) AND sequence <=
            (SELECT sequence FROM operation_event WHERE task_id = ? ${scope} ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
       )
       .run(this.#taskId, ...values, this.#taskId, ...values, keep);

@@ -159,11 +159,20 @@ describe('an operation that is asked about', () => {
 test('the newest events of a collection are kept, and those of others are not touched', () => {
   const event = { at: 1, tick: asTimeTick(1n), source: 'catalogue', database: 'shop', outcome: 'applied' } as const;
   journal.record({ ...event, operation: 'createRole' });
+  const left = {
+    ...event,
+    operation: 'addField',
+    outcome: 'skipped',
+    collection: { id: COLLECTION, name: 'a' },
+  } as const;
+  journal.record(left);
   for (let index = 0; index < OPERATION_EVENTS_MAX + 5; index += 1) {
     journal.record({ ...event, operation: 'flush', object: String(index), collection: { id: COLLECTION, name: 'a' } });
   }
   const events = journal.events();
-  expect(events).toHaveLength(OPERATION_EVENTS_MAX + 1);
+  expect(events).toHaveLength(OPERATION_EVENTS_MAX + 2);
+  // Whose a role is, and which field is left out, is asked of the history for good.
+  expect(events.map(({ operation }) => operation)).toContain('addField');
   expect(events[0]?.object).toBe(String(OPERATION_EVENTS_MAX + 4));
   expect(events.at(-1)?.operation).toBe('createRole');
   expect(journal.events({ collection: COLLECTION })).toEqual(events.slice(0, -1));
