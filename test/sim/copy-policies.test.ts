@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { asCollectionId } from '../../shared/model/ids.ts';
 import type { OperationSettings } from '../../shared/model/operation-policy.ts';
-import { MemoryTask, until } from '../support/memory-engine.ts';
+import { MemoryTask, until, waitingIds } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget } from '../support/memory-target.ts';
 import { useSimulatedTime } from './live.ts';
@@ -35,8 +35,6 @@ const told = (task: MemoryTask): string[] =>
     .toReversed()
     .filter(({ operation }) => operation !== 'createCollection')
     .map(({ operation, source, outcome }) => `${operation} ${source} ${outcome}`);
-const waiting = (task: MemoryTask): string[] =>
-  task.store.operations().flatMap(({ id, outcome }) => (outcome === 'waiting' && id !== undefined ? [id] : []));
 const begun = (task: MemoryTask, operations: OperationSettings = {}) => task.start({ start: COPY, operations });
 const copyOf = (target: MemoryTarget) => target.find({ database: 'default', collection: 'orders' });
 
@@ -64,10 +62,10 @@ describe('what a copy brings along', () => {
   test('is asked about once the rows are joined, and made as decided', async () => {
     const { source, target, task } = pair();
     const running = begun(task, { policies: { createIndex: 'ask' } });
-    await until(() => waiting(task).length === 1, 'the question');
+    await until(() => waitingIds(task).length === 1, 'the question');
     expect(copyOf(target)?.partitions.get('_default')).toHaveLength(8);
     expect(target.calls.createIndex).toBeUndefined();
-    running.decide(waiting(task)[0] ?? 'none', 'apply');
+    running.decide(waitingIds(task)[0] ?? 'none', 'apply');
     await running.level();
     expect(task.content()).toEqual(source.content());
   });

@@ -1,7 +1,7 @@
 /** Fields that the source adds to a collection: the copy has them before the first row that needs one. */
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { pause } from '../../electron/engine/runtime/waiting.ts';
-import { MemoryTask, until } from '../support/memory-engine.ts';
+import { MemoryTask, until, waitingIds } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused } from '../support/memory-target.ts';
 import { useSimulatedTime } from './live.ts';
@@ -29,9 +29,6 @@ async function following(options: Parameters<MemoryTask['start']>[0] = {}) {
   await running.level();
   return { ...made, running };
 }
-
-const asked = (task: MemoryTask): string[] =>
-  task.store.operations().flatMap(({ id, outcome }) => (outcome === 'waiting' && id !== undefined ? [id] : []));
 
 describe('a field that is added', () => {
   test('to a collection that nobody writes into is there, once, and in the history', async () => {
@@ -227,12 +224,12 @@ describe('by policy', () => {
     source.insert(a, rowsOf(10, 20, 'more'));
     source.tickAll();
     const again = task.start({ operations, budgetBytes: 1 });
-    await until(() => asked(task).length === 1, 'the question');
+    await until(() => waitingIds(task).length === 1, 'the question');
     for (let from = 0; from < 40; from += 4) source.insert(b, rowsOf(from, from + 4, 'b'));
     source.tickAll();
     const rowsOfB = () => target.find({ database: 'default', collection: 'b' })?.partitions.get('_default') ?? [];
     await until(() => rowsOfB().length === 40, "the other one's rows");
-    again.decide(asked(task)[0] ?? 'none', 'apply');
+    again.decide(waitingIds(task)[0] ?? 'none', 'apply');
     await again.level();
     expect(task.content()).toEqual(source.content());
   });
@@ -242,14 +239,14 @@ describe('by policy', () => {
     source.addField(a, 'colour');
     source.insert(a, rowsOf(10, 20, 'more'));
     source.tickAll();
-    await until(() => asked(task).length === 1, 'the question');
+    await until(() => waitingIds(task).length === 1, 'the question');
     await later();
     expect(target.find({ database: 'default', collection: 'a' })?.partitions.get('_default')).toHaveLength(4);
     expect(running.status().collections).toMatchObject([{ state: 'held' }]);
-    running.decide(asked(task)[0] ?? 'none', 'apply');
+    running.decide(waitingIds(task)[0] ?? 'none', 'apply');
     await running.level();
     expect(task.content()).toEqual(source.content());
-    expect(asked(task)).toEqual([]);
+    expect(waitingIds(task)).toEqual([]);
   });
 
   test('a target that cannot have it holds the collection, alone', async () => {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { OperationDecision } from '../../shared/model/operation-event.ts';
 import type { OperationSettings } from '../../shared/model/operation-policy.ts';
 import type { OperationName } from '../../electron/engine/codec/records.ts';
-import { MemoryTask, settle, until, type RunningEngine } from '../support/memory-engine.ts';
+import { MemoryTask, settle, until, type RunningEngine, waitingIds } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused } from '../support/memory-target.ts';
 import { encodeMessage } from '../support/milvus-messages.ts';
@@ -28,9 +28,6 @@ async function following(operations: OperationSettings = {}) {
   };
   return { source, target, task, orders, others, running, operate };
 }
-
-const waitingIds = (task: MemoryTask): string[] =>
-  task.store.operations().flatMap(({ id, outcome }) => (outcome === 'waiting' && id !== undefined ? [id] : []));
 
 const history = (task: MemoryTask, ...left: readonly string[]): string[] =>
   task.store

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { SAME_NAMES } from '../../shared/model/name-mapping.ts';
 import { EVERYTHING } from '../../shared/model/selection.ts';
 import { pause } from '../../electron/engine/runtime/waiting.ts';
-import { MemoryTask, settle, until } from '../support/memory-engine.ts';
+import { MemoryTask, settle, until, waitingIds } from '../support/memory-engine.ts';
 import { MemorySource } from '../support/memory-source.ts';
 import { MemoryTarget, refused } from '../support/memory-target.ts';
 import { buildOperation } from '../support/wal-builder.ts';
@@ -553,9 +553,6 @@ describe('a selection', () => {
 });
 
 describe('a step whose policy', () => {
-  const asked = (task: MemoryTask): string[] =>
-    task.store.operations().flatMap(({ id, outcome }) => (outcome === 'waiting' && id !== undefined ? [id] : []));
-
   test('is to ask waits while rows go on, and is made as decided', async () => {
     const { source, target, task, a, running } = await following({
       operations: { policies: { renameCollection: 'ask' } },
@@ -563,7 +560,7 @@ describe('a step whose policy', () => {
     source.renameCollection(a, 'renamed');
     source.insert(a, rowsOf(10, 14, 'later'));
     source.tickAll();
-    await until(() => asked(task).length === 1, 'the question');
+    await until(() => waitingIds(task).length === 1, 'the question');
     const copy = target.find({ database: 'default', collection: 'a' });
     await until(() => copy?.partitions.get('_default')?.length === 8, 'the rows under the old name');
     expect(running.status().state).toBe('held');
@@ -571,22 +568,22 @@ describe('a step whose policy', () => {
       state: 'following',
       trouble: { error: { code: 'decisionNeeded' } },
     });
-    running.decide(asked(task)[0] ?? 'none', 'apply');
+    running.decide(waitingIds(task)[0] ?? 'none', 'apply');
     await running.level();
     expect(task.content()).toEqual(source.content());
-    expect(asked(task)).toEqual([]);
+    expect(waitingIds(task)).toEqual([]);
   });
 
   test('is to ask is asked about no more when its collection leaves the selection', async () => {
     const { source, task, a, running } = await following({ operations: { policies: { renameCollection: 'ask' } } });
     source.renameCollection(a, 'renamed');
     source.tickAll();
-    await until(() => asked(task).length === 1, 'the question');
+    await until(() => waitingIds(task).length === 1, 'the question');
     await running.select({
       ...EVERYTHING,
       exclude: ['a', 'renamed'].map((collection) => ({ database: '*', collection })),
     });
-    expect(asked(task)).toEqual([]);
+    expect(waitingIds(task)).toEqual([]);
     source.tickAll();
     await running.level();
     expect(running.status()).toMatchObject({ state: 'following', operationsWaiting: 0 });

@@ -66,6 +66,10 @@ export async function until(isMet: () => boolean, what: string, limitMs = LIMIT_
   }
 }
 
+/** Of the operations that a person is asked about, the newest first. */
+export const waitingIds = (task: MemoryTask): string[] =>
+  task.store.operations().flatMap(({ id, outcome }) => (outcome === 'waiting' && id !== undefined ? [id] : []));
+
 /** Lets everything that can run without a timer run. */
 export async function settle(turns = 20): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => realSetImmediate(resolve));

@@ -57,9 +57,8 @@ export class CopySource {
   readonly #replica: CollectionReplica;
   readonly #loads: CopyLoads;
   #misses = 0;
-  /** As it was found last, and under which name. */
+  /** As it was found last: its pages are read under that name. */
   #known: CatalogCollection | undefined;
-  #name: CollectionAddress | undefined;
 
   constructor(context: CopySourceContext, replica: CollectionReplica) {
     const { rows, store } = context;
@@ -166,7 +165,7 @@ export class CopySource {
 
   /** What was loaded for the copy, by this run or an earlier one. Also where the copy has failed, its own signal over. */
   async release(found: CollectionAddress): Promise<void> {
-    const address = this.#name ?? found;
+    const address = this.#nameOr(found);
     const { signal, observer, notice } = this.#context;
     if (signal.aborted || this.#loads.loaded === undefined) return;
     const release = () => this.#loads.release(address, signal);
@@ -198,11 +197,10 @@ export class CopySource {
   ): Promise<PageAnswer> {
     const { rows, allowance } = this.#context;
     const { schema, signal: ended } = this.#replica;
-    this.#name ??= address;
     await allowance.whenFree(ended);
     let page: PageAnswer | 'renamed';
     do {
-      const name = this.#name;
+      const name = this.#nameOr(address);
       const read = { ...name, partition, schema, after, guarantee, ...allowance.pageSize() };
       page = await this.#reading('readPage', name, async (signal): Promise<PageAnswer | 'renamed'> => {
         try {
@@ -235,9 +233,12 @@ export class CopySource {
     const found = await this.find();
     if (found === undefined) return true;
     this.#known = found;
-    this.#name = addressOf(found);
     // Renamed and renamed back it bears the same name, and was stored anew.
-    return isSameName(this.#name, name) && found.changedAt === known?.changedAt;
+    return isSameName(addressOf(found), name) && found.changedAt === known?.changedAt;
+  }
+
+  #nameOr(address: CollectionAddress): CollectionAddress {
+    return this.#known === undefined ? address : addressOf(this.#known);
   }
 
   async #isThere(partition: string): Promise<boolean> {

@@ -100,6 +100,7 @@ export function assembleCollection(
   const schema = joinSchema(info.schema, byId(fields, USER_FIELD_ID_MIN), byId(functions, 0n));
   const parsed = parseCollectionSchema(schema);
   if ('kind' in parsed) throw malformed(entry.key);
+  const infos = partitionInfos(partitions).map((partition) => partition.info);
   return {
     id: asCollectionId(info.id),
     databaseId,
@@ -112,8 +113,8 @@ export function assembleCollection(
     properties: info.properties,
     ...(entry.changedAt === undefined ? {} : { changedAt: entry.changedAt }),
     schema,
-    partitions: assemblePartitions(partitions),
-    ...endedAmong(partitions),
+    partitions: livingAmong(infos),
+    ...endedAmong(infos),
     startPositions: startPositions(entry.key, info),
   };
 }
@@ -143,18 +144,15 @@ export const partitionInfos = (entries: readonly KeyedValue[]): { entry: KeyedVa
 /** It is being dropped, or is gone by its own word. */
 export const isEndedPartition = ({ state }: PartitionInfo): boolean => state >= PARTITION_DROPPING;
 
-function assemblePartitions(entries: readonly KeyedValue[]): CatalogPartition[] {
-  return partitionInfos(entries)
-    .map(({ info }) => info)
+function livingAmong(infos: readonly PartitionInfo[]): CatalogPartition[] {
+  return infos
     .filter((info) => info.state === PARTITION_CREATED)
     .map((info) => ({ id: asPartitionId(info.id), name: info.name, createTick: asTimeTick(info.createTime) }))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function endedAmong(entries: readonly KeyedValue[]): Pick<CatalogCollection, 'endedPartitions'> {
-  const ended = partitionInfos(entries)
-    .filter(({ info }) => isEndedPartition(info))
-    .map(({ info }) => asPartitionId(info.id));
+function endedAmong(infos: readonly PartitionInfo[]): Pick<CatalogCollection, 'endedPartitions'> {
+  const ended = infos.filter((info) => isEndedPartition(info)).map(({ id }) => asPartitionId(id));
   return ended.length === 0 ? {} : { endedPartitions: ended };
 }
 

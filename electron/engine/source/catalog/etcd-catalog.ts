@@ -95,7 +95,7 @@ class EtcdCatalog implements Catalog {
       this.#unlessCompacted(async () => {
         const { databases, revision } = await this.#databases();
         for (const { id: databaseId, name } of databases) {
-          const key = this.#key(`root-coord/database/collection-info/${databaseId}/${id}`);
+          const key = this.#collectionKey(databaseId, id);
           if ((await this.#client.get(key, revision)) !== undefined) return name;
         }
         return undefined;
@@ -112,7 +112,7 @@ class EtcdCatalog implements Catalog {
   }
 
   async isUnchanged({ id, databaseId, changedAt }: CatalogCollection): Promise<boolean> {
-    const key = this.#key(`root-coord/database/collection-info/${databaseId}/${id}`);
+    const key = this.#collectionKey(databaseId, id);
     const found = await this.#classified(() => this.#client.changedAt(key));
     return found !== undefined && found === changedAt;
   }
@@ -140,6 +140,10 @@ class EtcdCatalog implements Catalog {
 
   #key(rest: string): string {
     return `${this.#meta}${rest}`;
+  }
+
+  #collectionKey(databaseId: bigint | string, id: CollectionId): string {
+    return this.#key(`root-coord/database/collection-info/${databaseId}/${id}`);
   }
 
   async #snapshot(): Promise<CatalogSnapshot> {
@@ -187,10 +191,7 @@ class EtcdCatalog implements Catalog {
     let isCreating = false;
     let isGone = false;
     for (const databaseId of databaseIds) {
-      const entry = await this.#client.get(
-        this.#key(`root-coord/database/collection-info/${databaseId}/${id}`),
-        revision,
-      );
+      const entry = await this.#client.get(this.#collectionKey(databaseId, id), revision);
       if (entry === undefined) continue;
       const [found] = createdCollections([entry]);
       // A collection that was moved to another database leaves a tombstone in the old one.
