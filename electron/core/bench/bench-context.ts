@@ -1,7 +1,8 @@
-/** What every phase of the bench works with. Each phase begins with an idle lab and leaves one behind. */
+/** What every phase of the bench works with. Whatever is measured begins on an idle lab. */
 import type { Clusters } from '../../../shared/bench/bench-line.ts';
-import { benchRows, type BenchRowsInput, type BenchRowsResult } from '../../engine/host/bench-jobs.ts';
+import { benchIdle, benchRows, type BenchRowsInput, type BenchRowsResult } from '../../engine/host/bench-jobs.ts';
 import { DIMENSION, type BenchCluster } from './bench-cluster.ts';
+import type { EtcdEndpoint } from '../../../shared/model/connection.ts';
 import type { BenchPlan } from './bench-plan.ts';
 import { median, round } from './statistics.ts';
 import type { Subject } from './subject.ts';
@@ -9,12 +10,27 @@ import type { Subject } from './subject.ts';
 export interface BenchContext {
   readonly plan: BenchPlan;
   readonly clusters: Clusters;
+  /** Of both. */
+  readonly etcds: readonly EtcdEndpoint[];
   readonly source: BenchCluster;
   readonly target: BenchCluster;
   readonly subject: Subject;
   readonly signal: AbortSignal;
   /** One line of progress. */
   readonly say: (text: string) => void;
+  /** That the servers were still at work on what came before. */
+  readonly onBusyStart: () => void;
+}
+
+/** A machine that does other things as well is never idle. */
+const IDLE = { lookMs: 1_000, limitMs: 90_000 };
+const IDLE_QUICK = { lookMs: 100, limitMs: 1_000 };
+
+/** Before each measurement: what is left of the one before would be charged to this one. */
+export async function untilIdle({ plan, etcds, signal, onBusyStart }: BenchContext): Promise<void> {
+  const waiting = plan.isQuick ? IDLE_QUICK : IDLE;
+  const { isIdle } = await benchIdle({ etcds, ...waiting }, { timeoutMs: JOB_MARGIN_MS, signal });
+  if (!isIdle) onBusyStart();
 }
 
 /** Far above what any phase needs of one job: a bench that hangs must end some time. */

@@ -37,6 +37,8 @@ export interface BenchReport extends Partial<LagFigures>, Partial<MemoryFigures>
   readonly loopResolutionMs: number;
   /** The machine's load average over a minute, before and after each phase. */
   readonly load: Partial<Record<PhaseName, readonly [before: number, after: number]>>;
+  /** Measurements that began while the servers were still at work on what came before. */
+  busyStarts: number;
 }
 
 export function emptyReport(wal: BenchReport['wal'], plan: BenchPlan, processors: number): BenchReport {
@@ -50,6 +52,7 @@ export function emptyReport(wal: BenchReport['wal'], plan: BenchPlan, processors
     ...{ rows, rounds, batchRows, dimension: DIMENSION, seconds },
     loopResolutionMs: LOOP_RESOLUTION_MS,
     load: {},
+    busyStarts: 0,
   };
 }
 
@@ -120,6 +123,8 @@ function linesOf(report: BenchReport): Line[] {
     const [least, most] = [Math.min(...loads), Math.max(...loads)].map((one) => one.toFixed(1));
     lines.push(["Machine's load average", `${least} to ${most} on ${report.processors} processors`]);
   }
+  const { busyStarts } = report;
+  if (busyStarts > 0) lines.push(['Not idle before', `${busyStarts} measurement${busyStarts === 1 ? '' : 's'}`]);
   return lines;
 }
 

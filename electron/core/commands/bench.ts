@@ -69,12 +69,14 @@ async function run({ options, plan, report, signal, print }: Run): Promise<void>
   await using target = await BenchCluster.open(lab.target.asTarget.milvus, 'target');
   await using subject = await openSubject(options, lab.directory, signal, print);
   const clusters = { source: lab.source.asSource, target: lab.target.asTarget };
+  const etcds = [lab.source, lab.target].map((side) => side.asSource.etcd);
+  const onBusyStart = (): void => void (report.busyStarts += 1);
   const phases = PHASES_IN_ORDER.filter(({ name }) => plan.phases.has(name));
   await new Listr(
     phases.map(({ name, title, measure }) =>
       toListrTask(title, async (say) => {
         const before = loadNow();
-        const context: BenchContext = { plan, clusters, source, target, subject, signal, say };
+        const context: BenchContext = { plan, clusters, etcds, source, target, subject, signal, say, onBusyStart };
         await orStopped(measure(context, report), signal);
         report.load[name] = [before, loadNow()];
       }),

@@ -123,6 +123,13 @@ const natsSettings = ({ directory, ports }: InstanceConfig): MilvusSettings => (
   'natsmq.server.monitor.logFile': `${directory}/logs/nats.log`,
 });
 
+/**
+ * 10 s by default. A consumer of a channel where nothing comes any more, as in one of a collection that was dropped, is
+ * closed when this has passed, and the data node, which does one after the other, takes up no new collection meanwhile: its
+ * rows gather, and when their turn comes the server has time for nothing else (seen with 2.3.5).
+ */
+const KAFKA_READ_TIMEOUT_S = 1;
+
 const kafkaSettings = (brokers: string): MilvusSettings => ({
   'mq.type': 'kafka',
   'kafka.brokerList': brokers,
@@ -131,6 +138,7 @@ const kafkaSettings = (brokers: string): MilvusSettings => ({
   'kafka.saslPassword': '',
   'kafka.saslMechanisms': '',
   'kafka.securityProtocol': '',
+  'kafka.readTimeout': KAFKA_READ_TIMEOUT_S,
 });
 
 type Tree = Map<string, Tree | string | number | boolean>;

@@ -2,7 +2,7 @@
  * What `npm run bench` compares the product with: the engine's own requests and pages, with nothing of a task around
  * them. Each runs as a job, in a thread of its own.
  */
-import type { MilvusEndpoint, SourceConnection } from '../../../shared/model/connection.ts';
+import type { EtcdEndpoint, MilvusEndpoint, SourceConnection } from '../../../shared/model/connection.ts';
 import { runJob } from './job-host.ts';
 
 export interface BenchRowsInput {
@@ -38,6 +38,20 @@ export interface BenchPagesInput {
 
 export type BenchPagesResult = BenchRowsResult;
 
+export interface BenchIdleInput {
+  /** Of every Milvus of the lab. */
+  readonly etcds: readonly EtcdEndpoint[];
+  /** Over which processors must be idle, twice in a row: between two pieces of work lie some hundred milliseconds. */
+  readonly lookMs: number;
+  readonly limitMs: number;
+}
+
+export interface BenchIdleResult {
+  /** Or the limit was reached first. */
+  readonly isIdle: boolean;
+  readonly waitedMs: number;
+}
+
 /** Keys, and the Unix ms at which the log's promise was read that nothing older than them follows. */
 export type BenchTicks = readonly (readonly [key: number, atMs: number])[];
 
@@ -70,6 +84,11 @@ export async function benchTicks(
   const onProgress = (progress: unknown): void =>
     progress === 'reading' ? onReading() : onTicks(progress as BenchTicks);
   await runJob('bench-ticks', source, { timeoutMs, signal, onProgress });
+}
+
+/** Waits until the servers have finished what earlier calls have left them to do. @throws what an etcd refused; timeout. */
+export async function benchIdle(input: BenchIdleInput, options: BenchJobOptions): Promise<BenchIdleResult> {
+  return (await runJob('bench-idle', input, jobOptions(options))) as BenchIdleResult;
 }
 
 const jobOptions = ({ timeoutMs, signal, onRows }: BenchJobOptions) => ({

@@ -9,7 +9,8 @@ import { ReplicationError, type ErrorData } from '../../../shared/model/replicat
 const JOB_HEAP_MIB = 256;
 
 /** The file in `engine/jobs` without its extension. */
-type JobName = 'test-connection' | 'oldest-kept' | 'preview-selection' | 'bench-rows' | 'bench-pages' | 'bench-ticks';
+type JobName =
+  'test-connection' | 'oldest-kept' | 'preview-selection' | 'bench-rows' | 'bench-pages' | 'bench-ticks' | 'bench-idle';
 
 /** A job's last message: its result, or why there is none. */
 type JobAnswer = { readonly result: unknown } | { readonly error: ErrorData };

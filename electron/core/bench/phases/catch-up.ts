@@ -6,6 +6,7 @@ import type { WorkFigures } from '../../../../shared/bench/bench-line.ts';
 import type { BenchRowsResult } from '../../../engine/host/bench-jobs.ts';
 import { benchFailed } from '../bench-cluster.ts';
 import {
+  untilIdle,
   machineCost,
   perMillionRows,
   perSecond,
@@ -133,6 +134,7 @@ async function insertRaw(
 ): Promise<BenchRowsResult> {
   const { target } = context;
   await target.create([name], SHARDS);
+  await untilIdle(context);
   const result = await writeRows(context, target, { collections: [name], concurrency, rowsMax: rows });
   await target.drop([name]);
   return result;
@@ -147,6 +149,7 @@ async function catchUpOnce(context: BenchContext, name: string, rows: number): P
     await subject.call('untilLevel');
     await subject.call('pause');
     await writeRows(context, source, { collections: [name], rowsMax: rows, firstKey: context.plan.batchRows + 1 });
+    await untilIdle(context);
     const work = await subject.call('catchUp');
     if (work.rowsWritten !== rows) throw benchFailed(`The task wrote ${work.rowsWritten} rows for ${rows}.`);
     return work;

@@ -1,7 +1,7 @@
 /** What collections cost: the same load over more and more of them, and nothing to do at all. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LagSummary } from '../../../../shared/bench/bench-line.ts';
-import { perMillionRows, protecting, writeRows, type BenchContext } from '../bench-context.ts';
+import { untilIdle, perMillionRows, protecting, writeRows, type BenchContext } from '../bench-context.ts';
 import { round } from '../statistics.ts';
 
 const SHARDS = 1;
@@ -32,6 +32,7 @@ async function costOf(context: BenchContext, count: number): Promise<CollectionC
     say(`Making ${count} collections`);
     await source.create(names, SHARDS);
     await subject.call('untilLevel');
+    await untilIdle(context);
     const timeMs = (plan.seconds * 1_000) / 2;
     say(`${count} collections, idle`);
     await subject.measure();

@@ -2,7 +2,15 @@
 import { benchPages, type BenchPagesResult } from '../../../engine/host/bench-jobs.ts';
 import type { WorkFigures } from '../../../../shared/bench/bench-line.ts';
 import { benchFailed } from '../bench-cluster.ts';
-import { machineCost, perMillionRows, perSecond, thousands, writeRows, type BenchContext } from '../bench-context.ts';
+import {
+  untilIdle,
+  machineCost,
+  perMillionRows,
+  perSecond,
+  thousands,
+  writeRows,
+  type BenchContext,
+} from '../bench-context.ts';
 import { median, round } from '../statistics.ts';
 
 const COLLECTION = 'bench_copy';
@@ -43,11 +51,13 @@ export async function measureCopy(
 
   const read = async (): Promise<BenchPagesResult> => {
     const input = { source: clusters.source, collection: COLLECTION };
+    await untilIdle(context);
     const result = await benchPages(input, { timeoutMs: READING_LIMIT_MS, signal });
     if (result.rows !== plan.rows) throw benchFailed(`The source showed ${result.rows} rows of ${plan.rows}.`);
     return result;
   };
   const copy = async (): Promise<WorkFigures> => {
+    await untilIdle(context);
     const work = await subject.call('copy', clusters);
     if (work.rowsWritten !== plan.rows) throw benchFailed(`The copy wrote ${work.rowsWritten} rows of ${plan.rows}.`);
     await subject.call('unprotect');

@@ -4,7 +4,7 @@
  */
 import type { LagSummary } from '../../../../shared/bench/bench-line.ts';
 import type { LoopDelay } from '../../../../shared/bench/loop-delay.ts';
-import { perMillionRows, perSecond, protecting, writeRows, type BenchContext } from '../bench-context.ts';
+import { untilIdle, perMillionRows, perSecond, protecting, writeRows, type BenchContext } from '../bench-context.ts';
 import { round } from '../statistics.ts';
 import type { Figures } from '../subject.ts';
 
@@ -35,6 +35,7 @@ export async function measureFollow(
   return protecting(context, [COLLECTION], async () => {
     await source.create([COLLECTION], SHARDS);
     await subject.call('untilLevel');
+    await untilIdle(context);
     const warm = Promise.withResolvers<void>();
     const startedMs = performance.now();
     const seconds = plan.seconds + WARM_UP_MS / 1_000;

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { benchTicks } from '../../../engine/host/bench-jobs.ts';
 import { benchFailed } from '../bench-cluster.ts';
-import { protecting, type BenchContext } from '../bench-context.ts';
+import { untilIdle, protecting, type BenchContext } from '../bench-context.ts';
 import { spread, type Spread } from '../statistics.ts';
 import { openWriteRelay, type WriteRelay } from '../write-relay.ts';
 
@@ -52,6 +52,7 @@ export async function measureLag(context: BenchContext): Promise<LagFigures> {
       context.signal,
       () => 'The target has not loaded the collection.',
     );
+    await untilIdle(context);
     return single(context, relay);
   };
   // Awaited here: the relay stands until all is over.

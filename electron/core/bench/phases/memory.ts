@@ -1,5 +1,5 @@
 /** Whether memory grows: an even load for as long as is asked for, and the line through what the core takes meanwhile. */
-import { protecting, writeRows, type BenchContext } from '../bench-context.ts';
+import { untilIdle, protecting, writeRows, type BenchContext } from '../bench-context.ts';
 import { round, slope } from '../statistics.ts';
 
 const COLLECTION = 'bench_memory';
@@ -21,6 +21,7 @@ export async function measureMemory(context: BenchContext): Promise<MemoryFigure
   return protecting(context, [COLLECTION], async () => {
     await source.create([COLLECTION], SHARDS);
     await subject.call('untilLevel');
+    await untilIdle(context);
     say(`An even load for ${plan.slopeMinutes} min`);
     await subject.measure();
     await writeRows(context, source, {
