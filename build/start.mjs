@@ -49,6 +49,8 @@ function runCore(args) {
   return new Promise((resolve, reject) => {
     const core = spawn(nodeProgram(), [join(root, 'out', 'electron', 'core', 'main.js'), ...args], {
       stdio: 'inherit',
+      // One pool of memory for all threads (see electron/shell/start-core.ts).
+      env: { MALLOC_ARENA_MAX: '1', ...process.env },
     });
     // Ctrl-C reaches the whole group; the application decides when to end, this only passes its answer on.
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal === 'SIGTERM' && core.kill(signal));

@@ -4,6 +4,11 @@ import { DESKTOP_COMMAND } from '../../shared/contract/desktop.ts';
 import { startWithNode, startWithUtilityProcess, type CoreProcess, type CoreProgram } from './core-process.ts';
 import { CORE_NODE_MAJOR, findNode, type Places } from './places.ts';
 
+/**
+ * One pool of memory for all of the core's threads. glibc gives each its own, which keeps what that thread has given back.
+ * With this and small young heaps the bench's peak was 311 MiB instead of 393, at no cost in time.
+ */
+const MEMORY_VARIABLES = { MALLOC_ARENA_MAX: '1' };
 /** Set by Electron for itself and of no use, or of harm, to the core. */
 const OWN_VARIABLES = ['ELECTRON_RUN_AS_NODE', 'ELECTRON_NO_ATTACH_CONSOLE', 'NODE_OPTIONS'];
 
@@ -12,7 +17,7 @@ const OWN_VARIABLES = ['ELECTRON_RUN_AS_NODE', 'ELECTRON_NO_ATTACH_CONSOLE', 'NO
  * Throws a sentence where there is neither.
  */
 export function startCore(places: Places, failedStarts: number): CoreProcess {
-  const env: NodeJS.ProcessEnv = { ...process.env, LIFELINE_DATA_DIR: places.dataDirectory };
+  const env: NodeJS.ProcessEnv = { ...MEMORY_VARIABLES, ...process.env, LIFELINE_DATA_DIR: places.dataDirectory };
   for (const name of OWN_VARIABLES) Reflect.deleteProperty(env, name);
   const program: CoreProgram = { entry: places.coreEntry, args: [DESKTOP_COMMAND], env };
   const node = findNode();
