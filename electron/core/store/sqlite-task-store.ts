@@ -527,6 +527,7 @@ export class SqliteTaskStore implements TaskStore {
       this.#forgetOperations('AND collection_id = ?', [object], OPERATION_EVENTS_MAX);
       if (Number(lastInsertRowid) % OPERATION_EVENTS_COUNTED_EVERY === 0) {
         this.#forgetOperations('', [], OPERATION_EVENTS_OF_TASK_MAX);
+        this.#forgetSuperseded();
       }
     });
   }
@@ -540,6 +541,24 @@ export class SqliteTaskStore implements TaskStore {
            (SELECT sequence FROM operation_event WHERE task_id = ? ${scope} ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
       )
       .run(this.#taskId, ...values, this.#taskId, ...values, keep);
+  }
+
+  /** Of what is asked of the history for good, the last of its kind is enough in the end: a role may be made and dropped for years. */
+  #forgetSuperseded(): void {
+    this.#database
+      .prepare(
+        `DELETE FROM operation_event AS older WHERE task_id = ? AND outcome <> 'waiting' AND sequence <=
+           (SELECT sequence FROM operation_event WHERE task_id = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)
+         AND event ->> '$.operation' IN (${LASTING}) AND EXISTS (
+           SELECT 1 FROM operation_event AS newer
+           WHERE newer.task_id = older.task_id AND newer.collection_id = older.collection_id
+             AND newer.sequence > older.sequence AND newer.outcome = older.outcome
+             AND newer.event ->> '$.operation' = older.event ->> '$.operation'
+             AND newer.event ->> '$.source' = older.event ->> '$.source'
+             AND newer.event ->> '$.database' = older.event ->> '$.database'
+             AND newer.event ->> '$.object' IS older.event ->> '$.object')`,
+      )
+      .run(this.#taskId, this.#taskId, OPERATION_EVENTS_MAX);
   }
 
   operations(of?: { readonly collection: CollectionId | undefined }): readonly OperationEvent[] {

@@ -178,3 +178,19 @@ test('the newest events of a collection are kept, and those of others are not to
   expect(journal.events({ collection: COLLECTION })).toEqual(events.slice(0, -1));
   expect(journal.events({ collection: undefined })).toEqual(events.slice(-1));
 });
+
+test('a role that is made and dropped for years leaves the last of each in the history, and what is newer than its limit', () => {
+  const event = { at: 1, tick: asTimeTick(1n), source: 'catalogue', database: '', outcome: 'applied' } as const;
+  journal.record({ ...event, operation: 'createRole', object: 'kept' });
+  const turns = OPERATION_EVENTS_MAX;
+  for (let turn = 0; turn < turns; turn += 1) {
+    journal.record({ ...event, operation: 'createRole', object: 'restless' });
+    journal.record({ ...event, operation: 'dropRole', object: 'restless' });
+  }
+  const events = journal.events();
+  // Counted every so often, so that some more may be there.
+  expect(events.length).toBeLessThan(turns * 2 - 500);
+  expect(events.length).toBeGreaterThanOrEqual(OPERATION_EVENTS_MAX);
+  expect(events.at(-1)).toMatchObject({ operation: 'createRole', object: 'kept' });
+  expect(events.filter(({ object }) => object === 'kept')).toHaveLength(1);
+});
