@@ -46,12 +46,6 @@ export interface BenchIdleInput {
   readonly limitMs: number;
 }
 
-export interface BenchIdleResult {
-  /** Or the limit was reached first. */
-  readonly isIdle: boolean;
-  readonly waitedMs: number;
-}
-
 /** Keys, and the Unix ms at which the log's promise was read that nothing older than them follows. */
 export type BenchTicks = readonly (readonly [key: number, atMs: number])[];
 
@@ -86,9 +80,12 @@ export async function benchTicks(
   await runJob('bench-ticks', source, { timeoutMs, signal, onProgress });
 }
 
-/** Waits until the servers have finished what earlier calls have left them to do. @throws what an etcd refused; timeout. */
-export async function benchIdle(input: BenchIdleInput, options: BenchJobOptions): Promise<BenchIdleResult> {
-  return (await runJob('bench-idle', input, jobOptions(options))) as BenchIdleResult;
+/**
+ * Waits until the servers have finished what earlier calls have left them to do.
+ * @returns `false`: the limit was reached first. @throws what an etcd refused; timeout.
+ */
+export async function benchIdle(input: BenchIdleInput, options: BenchJobOptions): Promise<boolean> {
+  return (await runJob('bench-idle', input, jobOptions(options))) as boolean;
 }
 
 const jobOptions = ({ timeoutMs, signal, onRows }: BenchJobOptions) => ({

@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { toReplicationError } from '../../../shared/model/replication-error.ts';
-import type { BenchIdleInput, BenchIdleResult } from '../host/bench-jobs.ts';
+import type { BenchIdleInput } from '../host/bench-jobs.ts';
 import type { JobMessage } from '../host/job-host.ts';
 import { machineCpuSeconds } from '../host/machine-cpu.ts';
 import { EtcdClient } from '../source/catalog/etcd-client.ts';
@@ -33,7 +33,7 @@ async function pendingChannels({ client, root }: Cluster): Promise<number> {
   return entries.filter(({ value }) => !isTakenUp(value)).length;
 }
 
-async function waitUntilIdle({ etcds, lookMs, limitMs }: BenchIdleInput): Promise<BenchIdleResult> {
+async function waitUntilIdle({ etcds, lookMs, limitMs }: BenchIdleInput): Promise<boolean> {
   const clusters = etcds.map((etcd) => ({
     client: new EtcdClient(etcd, ETCD_TIMEOUT_MS),
     root: `${etcd.rootPath}/${etcd.metaSubPath}`,
@@ -46,9 +46,9 @@ async function waitUntilIdle({ etcds, lookMs, limitMs }: BenchIdleInput): Promis
       const cpu = ((machineCpuSeconds() - cpuBefore) * 1_000) / (performance.now() - beforeMs);
       const left = await Promise.all(clusters.map(pendingChannels));
       quiet = cpu < QUIET_CPU && left.every((count) => count === 0) ? quiet + 1 : 0;
-      if (quiet === QUIET_LOOKS) return { isIdle: true, waitedMs: performance.now() - startedMs };
+      if (quiet === QUIET_LOOKS) return true;
     }
-    return { isIdle: false, waitedMs: performance.now() - startedMs };
+    return false;
   } finally {
     for (const { client } of clusters) client.close();
   }
