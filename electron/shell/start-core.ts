@@ -6,7 +6,7 @@ import { CORE_NODE_MAJOR, findNode, type Places } from './places.ts';
 
 /**
  * One pool of memory for all of the core's threads. glibc gives each its own, which keeps what that thread has given back.
- * With this and small young heaps the bench's peak was 311 MiB instead of 393, at no cost in time.
+ * With this and small young heaps the bench's peak was 311 MiB instead of 393 (one run of each).
  */
 const MEMORY_VARIABLES = { MALLOC_ARENA_MAX: '1' };
 /** Set by Electron for itself and of no use, or of harm, to the core. */
