@@ -26,7 +26,7 @@ import type {
 
 /** Heap of one task's thread: the status of 500 collections and their schemas fit many times; buffers lie outside it. */
 const WORKER_HEAP_MIB = 512;
-/** Of that, for what has just been made: V8 takes 48 unless told otherwise, though little of it survives. */
+/** Beside it, for what has just been made: V8 takes 48 unless told otherwise, though little of it survives. */
 const WORKER_YOUNG_HEAP_MIB = 24;
 /** A stop lets calls under way end (the engine gives them 30 s) before the thread is ended. */
 const STOP_TIMEOUT_MS = 40_000;

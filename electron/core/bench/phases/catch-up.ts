@@ -6,12 +6,12 @@ import type { WorkFigures } from '../../../../shared/bench/bench-line.ts';
 import type { BenchRowsResult } from '../../../engine/host/bench-jobs.ts';
 import { benchFailed } from '../bench-cluster.ts';
 import {
-  untilIdle,
   machineCost,
   perMillionRows,
   perSecond,
   protecting,
   thousands,
+  untilIdle,
   writeRows,
   type BenchContext,
 } from '../bench-context.ts';

@@ -1,7 +1,7 @@
 /** What collections cost: the same load over more and more of them, and nothing to do at all. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LagSummary } from '../../../../shared/bench/bench-line.ts';
-import { untilIdle, perMillionRows, protecting, writeRows, type BenchContext } from '../bench-context.ts';
+import { perMillionRows, protecting, untilIdle, writeRows, type BenchContext } from '../bench-context.ts';
 import { round } from '../statistics.ts';
 
 const SHARDS = 1;

@@ -3,11 +3,11 @@ import { benchPages, type BenchPagesResult } from '../../../engine/host/bench-jo
 import type { WorkFigures } from '../../../../shared/bench/bench-line.ts';
 import { benchFailed } from '../bench-cluster.ts';
 import {
-  untilIdle,
   machineCost,
   perMillionRows,
   perSecond,
   thousands,
+  untilIdle,
   writeRows,
   type BenchContext,
 } from '../bench-context.ts';

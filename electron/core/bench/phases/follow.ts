@@ -4,7 +4,7 @@
  */
 import type { LagSummary } from '../../../../shared/bench/bench-line.ts';
 import type { LoopDelay } from '../../../../shared/bench/loop-delay.ts';
-import { untilIdle, perMillionRows, perSecond, protecting, writeRows, type BenchContext } from '../bench-context.ts';
+import { perMillionRows, perSecond, protecting, untilIdle, writeRows, type BenchContext } from '../bench-context.ts';
 import { round } from '../statistics.ts';
 import type { Figures } from '../subject.ts';
 

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { benchTicks } from '../../../engine/host/bench-jobs.ts';
 import { benchFailed } from '../bench-cluster.ts';
-import { untilIdle, protecting, type BenchContext } from '../bench-context.ts';
+import { protecting, untilIdle, type BenchContext } from '../bench-context.ts';
 import { spread, type Spread } from '../statistics.ts';
 import { openWriteRelay, type WriteRelay } from '../write-relay.ts';
 

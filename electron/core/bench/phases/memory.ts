@@ -1,5 +1,5 @@
 /** Whether memory grows: an even load for as long as is asked for, and the line through what the core takes meanwhile. */
-import { untilIdle, protecting, writeRows, type BenchContext } from '../bench-context.ts';
+import { protecting, untilIdle, writeRows, type BenchContext } from '../bench-context.ts';
 import { round, slope } from '../statistics.ts';
 
 const COLLECTION = 'bench_memory';

@@ -80,6 +80,7 @@ const root = protobuf.Root.fromJSON({
         status: { type: 'uint32', id: 4 },
       },
     },
+    ChannelWatchInfo: { fields: { state: { type: 'uint32', id: 3 } } },
     ImportTaskState: {
       fields: {
         code: { type: 'uint32', id: 1 },
@@ -183,6 +184,11 @@ export interface PartitionLoadInfo {
   readonly status: number;
 }
 
+/** `datapb.ChannelWatchInfo` of 2.3: a channel, and what its data node has done with it or is to do. */
+export interface ChannelWatchInfo {
+  readonly state: number;
+}
+
 /** `datapb.ImportTaskInfo`: an import of 2.3 and older. */
 export interface ImportTaskInfo {
   readonly id: bigint;
@@ -253,6 +259,8 @@ export const readCollectionLoadInfo = (bytes: Uint8Array): CollectionLoadInfo =>
   read('CollectionLoadInfo', bytes) as CollectionLoadInfo;
 export const readPartitionLoadInfo = (bytes: Uint8Array): PartitionLoadInfo =>
   read('PartitionLoadInfo', bytes) as PartitionLoadInfo;
+export const readChannelWatchInfo = (bytes: Uint8Array): ChannelWatchInfo =>
+  read('ChannelWatchInfo', bytes) as ChannelWatchInfo;
 export const readImportTaskInfo = (bytes: Uint8Array): ImportTaskInfo =>
   read('ImportTaskInfo', bytes) as ImportTaskInfo;
 export const readImportJob = (bytes: Uint8Array): ImportJob => read('ImportJob', bytes) as ImportJob;
