@@ -32,8 +32,8 @@ export interface CoreProgram {
   readonly env: NodeJS.ProcessEnv;
 }
 
-export function startWithNode(node: string, program: CoreProgram): CoreProcess {
-  const child = spawn(node, [program.entry, ...program.args], {
+export function startWithNode(node: string, options: readonly string[], program: CoreProgram): CoreProcess {
+  const child = spawn(node, [...options, program.entry, ...program.args], {
     env: program.env,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     windowsHide: true,

@@ -18,7 +18,8 @@ export async function openHeadless(options: SubjectOptions): Promise<Subject> {
   await using opened = new AsyncDisposableStack();
   const server = await openBenchServer(directory);
   const profile = profileDirectory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDirectory}`];
-  const child = spawn(process.execPath, [...profile, CORE_MAIN], {
+  // With the options that the program itself was started with, as its user has it.
+  const child = spawn(process.execPath, [...process.execArgv, ...profile, CORE_MAIN], {
     env: {
       ...process.env,
       LIFELINE_DATA_DIR: dataDirectoryIn(directory),

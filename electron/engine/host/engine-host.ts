@@ -24,10 +24,15 @@ import type {
   WorkerInput,
 } from './task-messages.ts';
 
-/** Heap of one task's thread: the status of 500 collections and their schemas fit many times; buffers lie outside it. */
-const WORKER_HEAP_MIB = 512;
+/**
+ * Heap of one task's thread at most: many times the status of 500 collections and their schemas; buffers lie outside it.
+ * V8 also takes it for how far the heap may grow before it is collected as a whole, messages outside it counted in: with
+ * 512 that was every 10 to 15 MiB of them, and a third of a catch-up's processor time. From 2048 on it goes by what
+ * collecting costs.
+ */
+const WORKER_HEAP_MIB = 2_048;
 /** Beside it, for what has just been made: V8 takes 48 unless told otherwise, though little of it survives. */
-const WORKER_YOUNG_HEAP_MIB = 24;
+const WORKER_YOUNG_HEAP_MIB = 12;
 /** A stop lets calls under way end (the engine gives them 30 s) before the thread is ended. */
 const STOP_TIMEOUT_MS = 40_000;
 const RESTART_PAUSE_MS_MIN = 500;

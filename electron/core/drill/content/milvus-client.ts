@@ -2,8 +2,11 @@
  * The drill's own way to a Milvus: the public client library, nothing of the engine. Answers are checked here, so that
  * no refusal is mistaken for a result, and nothing is retried behind our back: a write that was sent twice would make
  * the ledger lie.
+ *
+ * The library is loaded with the first connection: it takes half a second and 20 MiB, and a core that only protects has no
+ * use for it.
  */
-import { MilvusClient, promisify, type ClientConfig } from '@zilliz/milvus2-sdk-node';
+import type { ClientConfig, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { ReplicationError, type ErrorCode } from '../../../../shared/model/replication-error.ts';
 import type { MilvusEndpoint } from '../../../../shared/model/connection.ts';
 
@@ -28,12 +31,13 @@ export interface MilvusConnection {
  * closes.
  */
 export async function openMilvus(endpoint: MilvusEndpoint, side: DrillSide): Promise<MilvusConnection> {
-  const client = new MilvusClient(clientConfig(endpoint));
+  const sdk = await import('@zilliz/milvus2-sdk-node');
+  const client = new sdk.MilvusClient(clientConfig(endpoint));
   const call = async (method: string, request: object, timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> => {
     const answer = await checked(
       side,
       method,
-      promisify(client.channelPool, method, request, timeoutMs) as Promise<unknown>,
+      sdk.promisify(client.channelPool, method, request, timeoutMs) as Promise<unknown>,
     );
     if (statusOf(answer) !== undefined) return answer;
     // The library turns gRPC's "unimplemented" into an empty success.
