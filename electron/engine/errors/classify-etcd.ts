@@ -14,7 +14,7 @@ import {
   GRPCUnavailableError,
 } from 'etcd3';
 import { ReplicationError, type ErrorCode } from '../../../shared/model/replication-error.ts';
-import { findTlsFault, type TlsFault } from './tls-faults.ts';
+import { findTlsFault, RESET_IN_TLS, type TlsFault } from './tls-faults.ts';
 
 interface Verdict {
   readonly code: ErrorCode;
@@ -59,7 +59,7 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
     },
   ],
   [
-    /certificate|SSL routines|secure TLS connection/,
+    new RegExp(`certificate|SSL routines|secure TLS connection|${RESET_IN_TLS.source}`),
     {
       code: 'unreachable',
       sentence:
@@ -67,7 +67,7 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
     },
   ],
   [
-    /Last error: Failed to connect/,
+    /Last error: (?:Failed to connect|read ECONNRESET)/,
     {
       code: 'unreachable',
       sentence:

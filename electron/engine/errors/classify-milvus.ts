@@ -4,7 +4,7 @@
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext, ErrorSide } from '../../../shared/model/replication-error.ts';
-import { findTlsFault } from './tls-faults.ts';
+import { findTlsFault, RESET_IN_TLS } from './tls-faults.ts';
 import {
   FORBIDDEN,
   INVALID,
@@ -71,13 +71,13 @@ function reachability(details: string, hasClientCertificate: boolean): Verdict {
     // Either side may mend it while it is tried again.
     return refused('unreachable', `cannot be reached with TLS: ${fault.cause}. ${fault.nextStep}.`);
   }
-  if (/certificate|SSL routines|tls/i.test(details)) {
+  if (/certificate|SSL routines|tls/i.test(details) || RESET_IN_TLS.test(details)) {
     return unreachable(
       'it does not speak TLS as asked',
       'Check whether TLS is on there, and the scheme of the address.',
     );
   }
-  if (/Protocol error|Last error: Failed to connect/.test(details)) {
+  if (/Protocol error|Last error: (?:Failed to connect|read ECONNRESET)/.test(details)) {
     return unreachable(
       'something other than Milvus answers, or it wants TLS',
       'Check the port, and whether it wants TLS or a client certificate.',

@@ -86,6 +86,12 @@ function otherName(text: string): TlsFault {
 }
 
 /**
+ * grpc-js of a connection that was made, and reset while TLS was being agreed on: without TLS, and after it, it leaves out
+ * the error's name. A server that knows no TLS either does this or ends the connection in order.
+ */
+export const RESET_IN_TLS = /Last error: Error: (?:read ECONNRESET|write EPIPE)/;
+
+/**
  * The connection was reset at the first word after the talk. With TLS 1.3 a server looks at the client's certificate when
  * the client has taken the talk for ended, and what the server says of it may be lost with the connection.
  */

@@ -49,6 +49,22 @@ const captured: readonly (readonly [what: string, error: Error, code: string, sa
     'TLS',
   ],
   [
+    'TLS to a server that resets what it does not understand',
+    new GRPCUnavailableError(
+      '14 UNAVAILABLE: No connection established. Last error: Error: read ECONNRESET. Resolution note: ',
+    ),
+    'unreachable',
+    'TLS',
+  ],
+  [
+    'a server that resets what is not TLS',
+    new GRPCUnavailableError(
+      '14 UNAVAILABLE: No connection established. Last error: read ECONNRESET (2026-11-24T15:26:34.073Z). Resolution note: ',
+    ),
+    'unreachable',
+    'whether it wants TLS',
+  ],
+  [
     'the port of the NATS server',
     new GRPCUnavailableError(
       '14 UNAVAILABLE: No connection established. Last error: Protocol error (2026-11-23T07:09:51.831Z). Resolution note: ',

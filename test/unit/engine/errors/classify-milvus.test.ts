@@ -47,6 +47,24 @@ describe('a failure of Milvus', () => {
     });
   });
 
+  // As grpc-js 1.14 says it of a server that resets what it does not understand.
+  it.each([
+    [
+      'while TLS is agreed on',
+      'No connection established. Last error: Error: read ECONNRESET. Resolution note: ',
+      'it does not speak TLS as asked',
+    ],
+    [
+      'without TLS',
+      'No connection established. Last error: read ECONNRESET (2026-11-24T15:26:34.073Z). Resolution note: ',
+      'something other than Milvus answers, or it wants TLS',
+    ],
+  ])('that resets the connection %s is told by where it did', (_, details, cause) => {
+    const error = classifyMilvusError({ kind: 'grpc', code: 14, details }, origin('GetVersion'));
+    expect(error).toMatchObject({ code: 'unreachable', context: { outcome: 'refused' } });
+    expect(error.message).toContain(`cannot be reached (${cause}).`);
+  });
+
   it('never crashes the classifier', () => {
     const anyFault: fc.Arbitrary<MilvusFault> = fc.oneof(
       fc.record({
