@@ -14,7 +14,7 @@ import {
   GRPCUnavailableError,
 } from 'etcd3';
 import { ReplicationError, type ErrorCode } from '../../../shared/model/replication-error.ts';
-import { findTlsFault, RESET_IN_TLS, type TlsFault } from './tls-faults.ts';
+import { ENDED_AT_ONCE, findTlsFault, RESET_IN_TLS, type TlsFault } from './tls-faults.ts';
 
 interface Verdict {
   readonly code: ErrorCode;
@@ -29,6 +29,11 @@ const UNAUTHENTICATED: Verdict = {
 const UNREACHABLE: Verdict = {
   code: 'unreachable',
   sentence: 'cannot be reached. Check the address, that etcd runs, and that no firewall stands between.',
+};
+
+const TLS_NOT_AGREED: Verdict = {
+  code: 'unreachable',
+  sentence: 'could not be reached with TLS as it is set. Check the certificates, and whether etcd speaks TLS at all.',
 };
 
 /** Classes that say it all. */
@@ -58,16 +63,10 @@ const BY_TEXT: readonly (readonly [RegExp, Verdict])[] = [
       sentence: 'knows no users. Leave user name and password empty in the source connection.',
     },
   ],
+  [/certificate|SSL routines|secure TLS connection/, TLS_NOT_AGREED],
+  [RESET_IN_TLS, TLS_NOT_AGREED],
   [
-    new RegExp(`certificate|SSL routines|secure TLS connection|${RESET_IN_TLS.source}`),
-    {
-      code: 'unreachable',
-      sentence:
-        'could not be reached with TLS as it is set. Check the certificates, and whether etcd speaks TLS at all.',
-    },
-  ],
-  [
-    /Last error: (?:Failed to connect|read ECONNRESET)/,
+    ENDED_AT_ONCE,
     {
       code: 'unreachable',
       sentence:

@@ -4,7 +4,7 @@
  */
 import { ReplicationError } from '../../../shared/model/replication-error.ts';
 import type { ErrorContext, ErrorSide } from '../../../shared/model/replication-error.ts';
-import { findTlsFault, RESET_IN_TLS } from './tls-faults.ts';
+import { ENDED_AT_ONCE, findTlsFault, RESET_IN_TLS } from './tls-faults.ts';
 import {
   FORBIDDEN,
   INVALID,
@@ -77,7 +77,7 @@ function reachability(details: string, hasClientCertificate: boolean): Verdict {
       'Check whether TLS is on there, and the scheme of the address.',
     );
   }
-  if (/Protocol error|Last error: (?:Failed to connect|read ECONNRESET)/.test(details)) {
+  if (/Protocol error/.test(details) || ENDED_AT_ONCE.test(details)) {
     return unreachable(
       'something other than Milvus answers, or it wants TLS',
       'Check the port, and whether it wants TLS or a client certificate.',

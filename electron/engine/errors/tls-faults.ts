@@ -87,9 +87,12 @@ function otherName(text: string): TlsFault {
 
 /**
  * grpc-js of a connection that was made, and reset while TLS was being agreed on: without TLS, and after it, it leaves out
- * the error's name. A server that knows no TLS either does this or ends the connection in order.
+ * the error's name. A server that knows no TLS either does this or ends the connection in order. (`EPIPE`: the same met while
+ * writing; not seen yet.)
  */
 export const RESET_IN_TLS = /Last error: Error: (?:read ECONNRESET|write EPIPE)/;
+/** grpc-js of a connection that was ended, or reset, at its first words: without TLS, or behind it. */
+export const ENDED_AT_ONCE = /Last error: (?:Failed to connect|read ECONNRESET)/;
 
 /**
  * The connection was reset at the first word after the talk. With TLS 1.3 a server looks at the client's certificate when
